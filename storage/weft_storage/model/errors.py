@@ -1,0 +1,60 @@
+"""Errors: a broken world or bad usage. Broken source is data, never one of these.
+
+    WeftError
+    ├── UsageError            the command or its arguments make no sense
+    ├── ConfigurationError    weft.toml or [tool.weft] cannot be read
+    ├── RepositoryError       the repository cannot be read
+    └── StoreError            the store cannot be used
+        ├── StoreUnavailable  it cannot be opened, read or written now
+        ├── StoreTooNew       its schema is newer than this program
+        ├── StoreBusy         another scan of the project holds it
+        └── ProjectUnknown    it does not hold the project
+
+Every one is raised with (subject, problem, remedy), three plain strings, so that it survives pickling and JSON.
+"""
+
+
+class WeftError(Exception):
+    """Base of all errors of Weft: what failed (`subject`), why (`problem`), what to do (`remedy`)."""
+
+    def __init__(self, subject: str, problem: str, remedy: str = "") -> None:
+        super().__init__(subject, problem, remedy)
+        self.subject = subject
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        sentence = f"{self.subject}: {self.problem}"
+        return f"{sentence}; {self.remedy}" if self.remedy else sentence
+
+
+class UsageError(WeftError):
+    """The command or its arguments make no sense."""
+
+
+class ConfigurationError(WeftError):
+    """The configuration of a repository cannot be read."""
+
+
+class RepositoryError(WeftError):
+    """The repository cannot be read."""
+
+
+class StoreError(WeftError):
+    """The store cannot be used."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - a state of the store, named as one
+    """The store cannot be opened, read or written now."""
+
+
+class StoreTooNew(StoreError):  # noqa: N818
+    """The store's schema is newer than this program."""
+
+
+class StoreBusy(StoreError):  # noqa: N818
+    """Another scan of the project holds the store."""
+
+
+class ProjectUnknown(StoreError):  # noqa: N818
+    """The store does not hold the project."""

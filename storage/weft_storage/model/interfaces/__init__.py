@@ -1,0 +1,1 @@
+"""Interfaces: per language, what resolving other files' imports asks of a file. One struct a module."""

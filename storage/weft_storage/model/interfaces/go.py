@@ -1,0 +1,10 @@
+"""The interface of a Go file."""
+
+import msgspec
+
+
+class GoInterface(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """`package` is the name in the package clause; `constraint` the build constraint's text, or empty."""
+
+    package: str = ""
+    constraint: str = ""

@@ -1,0 +1,1 @@
+"""What Weft does: extract facts from files, resolve imports, finalize a run."""
