@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from case_files import CASES, Step, all_cases, read_case
 
+from case_files import CASES, Step, all_cases, read_case
 from weft_storage.model.edges import Status
 from weft_storage.model.facts import FileFacts
 from weft_storage.model.languages import language_of

@@ -30,9 +30,9 @@ class Target(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Resolution(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where one import leads.
 
-    RESOLVED and AMBIGUOUS have `targets` (an import of several names may resolve to several). EXTERNAL has `package`: the
-    distribution, package, module or crate outside the repository. UNRESOLVED has `probed`: the paths
-    that were looked for in vain, in order.
+    RESOLVED and AMBIGUOUS have `targets` (an import of several names may resolve to several). EXTERNAL has
+    `package`: the distribution, package, module or crate outside the repository. UNRESOLVED has `probed`:
+    the paths that were looked for in vain, in order.
     """
 
     status: Status

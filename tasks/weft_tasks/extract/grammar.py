@@ -2,7 +2,7 @@
 
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from tree_sitter import Language as Grammar
 from tree_sitter import Parser, Query, QueryCursor
@@ -12,13 +12,12 @@ from weft_storage.model.languages import Language
 
 if TYPE_CHECKING:
     from tree_sitter import Node
-    from tree_sitter_language_pack import SupportedLanguage
 
 
 @cache
 def grammar_of(language: Language) -> Grammar:
     """The grammar that reads a language."""
-    return get_language(cast("SupportedLanguage", language.value))
+    return get_language(language.value)
 
 
 @cache

@@ -44,9 +44,9 @@ class RepositoryFiles(Protocol):
 class Project(Protocol):
     """What the manifests and the layout of the repository mean to one language family.
 
-    Built anew whenever a path, a manifest or an interface has changed and something must be resolved. Every answer that was used is
-    remembered; importers that used one that now differs are resolved again. So answers are
-    fine-grained: the package of *one* name, the configuration of *one* folder.
+    Built anew whenever a path, a manifest or an interface has changed and something must be resolved. Every
+    answer that was used is remembered; importers that used one that now differs are resolved again. So
+    answers are fine-grained: the package of *one* name, the configuration of *one* folder.
     """
 
     @property
