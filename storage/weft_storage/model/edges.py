@@ -42,7 +42,7 @@ class Resolution(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Edge(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
-    """One edge of the graph; at most one per (importer, imported, kind). `line` is the first, `names` are all, sorted."""
+    """One edge, at most one per (importer, imported, kind). `line` is the first, `names` are all, sorted."""
 
     importer: str
     imported: str
