@@ -24,6 +24,10 @@ class Content(msgspec.Struct, frozen=True, array_like=True, gc=False):
     trait: Trait = Trait.TEXT
 
 
+NO_CONTENT = Content(b"", 0)
+"""The identity of what has no bytes to read: a link out of the repository, a file that may not be opened."""
+
+
 class FileStatus(StrEnum):
     """What a run did with a file. Every file of a snapshot has exactly one."""
 

@@ -18,11 +18,10 @@ _MAX_LINKS = 40
 
 
 class Repository:
-    """The names of a repository: `RepositoryFiles` over a snapshot.
+    """The names of a repository, over a snapshot.
 
     `links` maps a symbolic link inside the repository to what it points at, also inside. `read` gives
     the bytes of a file, None where it cannot. `interface` gives the encoded interface of a source file.
-    `manifests` collects every path that was asked for by `read`: those files decide resolution.
     """
 
     def __init__(
@@ -37,7 +36,6 @@ class Repository:
         self._links = dict(links or {})
         self._read = read
         self.interface = interface
-        self.manifests: set[str] = set()
 
     @property
     def paths(self) -> Collection[str]:
@@ -78,9 +76,9 @@ class Repository:
         return sorted(self._entries.get(self.follow(directory), ()))
 
     def read(self, path: str) -> bytes | None:
-        self.manifests.add(path)
-        real = self.follow(path)
-        return self._read(real) if real in self._paths else None
+        """The bytes of a file; None where there is none or it cannot be read."""
+        real = self.file(path)
+        return None if real is None else self._read(real)
 
     def file(self, path: str) -> str | None:
         """The file that a path names, links followed; None where there is none."""
@@ -101,6 +99,39 @@ class Repository:
         return path
 
 
+class ProjectFiles:
+    """`RepositoryFiles` for the project of one family; remembers what it looked into.
+
+    `manifests` are the files that were read, links followed; `reads_interfaces`: whether any interface was asked for.
+    """
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+        self.manifests: set[str] = set()
+        self.reads_interfaces = False
+
+    @property
+    def paths(self) -> Collection[str]:
+        return self._repository.paths
+
+    def is_directory(self, path: str) -> bool:
+        return self._repository.is_directory(path)
+
+    def named(self, basename: str) -> Sequence[str]:
+        return self._repository.named(basename)
+
+    def read(self, path: str) -> bytes | None:
+        real = self._repository.file(path)
+        if real is None:
+            return None
+        self.manifests.add(real)
+        return self._repository.read(real)
+
+    def interface(self, path: str) -> bytes:
+        self.reads_interfaces = True
+        return self._repository.interface(path)
+
+
 class RecordingIndex:
     """`Index` over a repository: answers, and records each question as a key in `reads`.
 
@@ -112,6 +143,7 @@ class RecordingIndex:
         self._repository = repository
         self._settings = settings
         self._projects: dict[Family, Project] = {}
+        self.project_files: dict[Family, ProjectFiles] = {}
         self._answers: dict[str, Any] = {}
         self._memo: dict[Hashable, tuple[Any, frozenset[str]]] = {}
         self.reads: set[str] = set()
@@ -156,7 +188,8 @@ class RecordingIndex:
     def project(self, family: Family) -> Project:
         """The project of a family, built at first need."""
         if family not in self._projects:
-            self._projects[family] = resolver_of(family).build(self._repository, self._settings)
+            files = self.project_files[family] = ProjectFiles(self._repository)
+            self._projects[family] = resolver_of(family).build(files, self._settings)
         return self._projects[family]
 
     def memo(self, key: Hashable, compute: Callable[[], T]) -> T:

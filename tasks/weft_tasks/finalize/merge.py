@@ -1,0 +1,211 @@
+"""Merging: which importers must be resolved again, and what their imports come to now. Writes nothing."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from weft_storage.backends import Part, Store
+from weft_storage.model.errors import StoreUnavailable
+from weft_storage.model.files import Content, FileRecord, FileStatus
+from weft_storage.model.languages import Family, family_of
+from weft_storage.model.runs import ImporterRow
+from weft_storage.model.settings import Settings
+from weft_tasks.crashbox import decode_imports, facts_key
+from weft_tasks.finalize.keys import answer_digest, changed_path_keys, key_hash, pack_reads, path_changes
+from weft_tasks.finalize.states import Inputs, Names, ProjectInputs
+from weft_tasks.resolve.imports import ResolvedFile, resolve_file
+from weft_tasks.resolve.index import RecordingIndex, Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The published graph's side of a merge: its files, names and inputs."""
+
+    records: Mapping[str, FileRecord]
+    names: Names
+    inputs: Inputs
+    coverage: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """The snapshot's side: every source file's record (and those of known inputs), all names, ways to look further.
+
+    `read` gives the bytes of a file or None. `epoch` identifies what bears on every resolution.
+    """
+
+    records: Mapping[str, FileRecord]
+    names: Names
+    settings: Settings
+    epoch: str
+    read: Callable[[str], bytes | None]
+    identify: Callable[[Collection[str]], Mapping[str, Content]]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Rows of the importers that were resolved, and what resolution depended on."""
+
+    rows: dict[str, ImporterRow]
+    inputs: Inputs
+
+
+def merge(store: Store, project: str, known: Known, scanned: Scanned, on_progress: Callable[[int], None]) -> Merged:
+    """Resolve the importers that need it: the rows of all others would come out as they are.
+
+    `on_progress` is told the number of importers resolved so far.
+    """
+    interfaces = _Interfaces(store, scanned.records)
+    repository = Repository(scanned.names.paths, links=scanned.names.links, read=scanned.read, interface=interfaces.get)
+    index = RecordingIndex(repository, scanned.settings)
+    anew = known.inputs.epoch != scanned.epoch
+    answers: dict[str, bytes] = {}
+    if anew:
+        dirty = {path for path, record in scanned.records.items() if record.status is FileStatus.ANALYZED}
+    else:
+        answers, keys = _changed_keys(known, scanned, index)
+        dirty = _dirty(store, project, known, scanned, keys)
+    rows = {row.importer: row for row in _resolve(store, dirty, scanned, index, on_progress)}
+    answers |= {key: answer_digest(answer) for key, answer in index.answers.items()}
+    return Merged(rows, Inputs(scanned.epoch, answers, _project_inputs(known, index, anew)))
+
+
+def _changed_keys(known: Known, scanned: Scanned, index: RecordingIndex) -> tuple[dict[str, bytes], set[str]]:
+    """Digests of all known answers as they are now, and every key of the index that is answered otherwise."""
+    old, new = frozenset(known.names.paths), frozenset(scanned.names.paths)
+    changes = path_changes(old, new)
+    keys = changed_path_keys(changes, old, new)
+    edited = {path for path in new & old if _differs(known.records.get(path), scanned.records.get(path), "interface")}
+    keys |= {f"i:{path}" for path in edited}
+    stale = set(known.inputs.projects) if changes else _stale_families(known, scanned, edited)
+    answers = dict(known.inputs.answers)
+    for key, digest in known.inputs.answers.items():
+        _, family, question = key.split(":", 2)
+        if Family(family) in stale:
+            answers[key] = answer_digest(index.ask(Family(family), question))
+            if answers[key] != digest:
+                keys.add(key)
+    return answers, keys
+
+
+def _differs(old: FileRecord | None, new: FileRecord | None, part: str) -> bool:
+    """Whether a part of a file's record has changed; a file that is no source has none."""
+    return (getattr(old, part) if old else b"") != (getattr(new, part) if new else b"")
+
+
+def _stale_families(known: Known, scanned: Scanned, edited_interfaces: Collection[str]) -> set[Family]:
+    """Families whose project may answer otherwise although no path came or went."""
+    edited = {
+        record.language and family_of(record.language)
+        for record in map(scanned.records.get, edited_interfaces)
+        if record
+    }
+    stale = set()
+    for family, inputs in known.inputs.projects.items():
+        if inputs.reads_interfaces and family in edited:
+            stale.add(family)
+        if any(_content(known.records, path) != _content(scanned.records, path) for path in inputs.manifests):
+            stale.add(family)
+    return stale
+
+
+def _content(records: Mapping[str, FileRecord], path: str) -> bytes | None:
+    record = records.get(path)
+    return record.content.digest if record else None
+
+
+def _dirty(store: Store, project: str, known: Known, scanned: Scanned, keys: Collection[str]) -> set[str]:
+    """Importers that asked for a changed key, or whose own imports have changed."""
+    dirty = set(store.readers(project, {key_hash(key) for key in keys})) if keys else set()
+    for path, record in scanned.records.items():
+        if record.status is FileStatus.ANALYZED:
+            old = known.records.get(path)
+            if old is None or old.status is not FileStatus.ANALYZED or old.imports != record.imports:
+                dirty.add(path)
+    return {path for path in dirty if _analyzed(scanned.records.get(path))}
+
+
+def _analyzed(record: FileRecord | None) -> bool:
+    return record is not None and record.status is FileStatus.ANALYZED
+
+
+def _resolve(
+    store: Store, dirty: Collection[str], scanned: Scanned, index: RecordingIndex, on_progress: Callable[[int], None]
+) -> Iterator[ImporterRow]:
+    by_key: defaultdict[bytes, list[str]] = defaultdict(list)
+    for path in sorted(dirty):
+        by_key[record_key(scanned.records[path])].append(path)
+    extra: defaultdict[str, list[str]] = defaultdict(list)
+    for edge in scanned.settings.extra_edges:
+        extra[edge.importer].append(edge.imported)
+    hashes: dict[str, int] = {}
+    resolved = 0
+    for facts in store.facts(list(by_key), Part.IMPORTS):
+        imports = decode_imports(facts.imports)
+        for path in by_key.pop(facts.key):
+            language = scanned.records[path].language
+            assert language is not None
+            yield _row(resolve_file(path, language, imports, index, extra[path]), hashes)
+            resolved += 1
+            on_progress(resolved)
+    if by_key:
+        missing = min(path for paths in by_key.values() for path in paths)
+        raise StoreUnavailable(f"store '{store.url}'", f"holds no facts of '{missing}'", "run `weft scan --full`")
+
+
+def _row(resolved: ResolvedFile, hashes: dict[str, int]) -> ImporterRow:
+    return ImporterRow(resolved.importer, resolved.edges, resolved.outside, pack_reads(resolved.reads, hashes))
+
+
+def record_key(record: FileRecord) -> bytes:
+    """The key of the facts of an analyzed file."""
+    assert record.language is not None
+    return facts_key(record.content.digest, record.language)
+
+
+def _project_inputs(known: Known, index: RecordingIndex, anew: bool) -> dict[Family, ProjectInputs]:
+    inputs = {} if anew else dict(known.inputs.projects)
+    for family, project in index.projects.items():
+        files = index.project_files[family]
+        inputs[family] = ProjectInputs(
+            manifests=tuple(sorted(files.manifests)),
+            reads_interfaces=files.reads_interfaces,
+            problems=tuple(sorted(project.problems)),
+        )
+    return dict(sorted(inputs.items()))
+
+
+class _Interfaces:
+    """Interfaces of source files, loaded from the store as they are asked for: first singly, then a family at once."""
+
+    # A run that asks for more than a few will ask for most: one read of all is then cheaper.
+    _SINGLY = 32
+
+    def __init__(self, store: Store, records: Mapping[str, FileRecord]) -> None:
+        self._store = store
+        self._records = records
+        self._by_key: dict[bytes, bytes] = {}
+        self._asked: Counter[Family] = Counter()
+
+    def get(self, path: str) -> bytes:
+        record = self._records.get(path)
+        if record is None or record.language is None or record.status is not FileStatus.ANALYZED:
+            return b""
+        key = record_key(record)
+        if key not in self._by_key:
+            family = family_of(record.language)
+            self._asked[family] += 1
+            self._load([key] if self._asked[family] <= self._SINGLY else self._keys_of(family))
+        return self._by_key.get(key, b"")
+
+    def _keys_of(self, family: Family) -> list[bytes]:
+        keys = {
+            record_key(record)
+            for record in self._records.values()
+            if record.status is FileStatus.ANALYZED and record.language and family_of(record.language) is family
+        }
+        return sorted(keys - self._by_key.keys())
+
+    def _load(self, keys: list[bytes]) -> None:
+        for facts in self._store.facts(keys, Part.INTERFACE):
+            self._by_key[facts.key] = facts.interface
