@@ -1,0 +1,663 @@
+"""Documents: what each command's `--format json` writes. Knows neither how they are found nor where they go.
+
+Fields are written in the order they have here, all of them, always. A document's functions sort whatever has no order
+of its own, so that equal findings are equal text. Paths may hold bytes that are not UTF-8, as surrogate escapes;
+in JSON they are `\\udcXX`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from weft_storage.model.edges import Edge, Outside, Status
+from weft_storage.model.facts import Declaration, DeclarationKind, EdgeKind, Strength, strength_of
+from weft_storage.model.files import ChangeKind, FileRecord, FileStatus
+from weft_storage.model.runs import Problem, Run, RunState
+
+Time: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+"""ISO 8601, UTC, milliseconds."""
+
+
+class EdgeEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An edge: the importer names the imported file (for Go, the package's directory) in its text.
+
+    `line` is the first such line, counted from 1; 0 where no text shows the edge (the configuration adds it).
+    """
+
+    importer: str
+    imported: str
+    kind: EdgeKind
+    strength: Strength
+    line: int
+    specifier: str
+    names: tuple[str, ...]
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of a run: all of them, what became of them, and how they differ from the last published run."""
+
+    files: int = 0
+    analyzed: int = 0
+    unchanged: int = 0
+    cached: int = 0
+    skipped: int = 0
+    failed: int = 0
+    added: int = 0
+    modified: int = 0
+    deleted: int = 0
+
+
+class Seconds(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds of a run, per phase."""
+
+    snapshot: float = 0.0
+    diff: float = 0.0
+    extract: float = 0.0
+    resolve: float = 0.0
+    merge: float = 0.0
+    analyze: float = 0.0
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """Something that `--fail-on` asked for and that is there; `kind` is one of its words (cycles, unresolved, …)."""
+
+    kind: str
+    message: str
+
+
+class ScanDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What `weft scan` did and found. `cache_hit_rate` is 0 to 1; `coverage` counts imports per language and status."""
+
+    schema: Literal["weft/scan/1"] = "weft/scan/1"
+    run: int
+    project: str
+    root: str
+    revision: str
+    status: RunState
+    counts: Counts
+    edges: int
+    unresolved: int
+    affected: int
+    components: int
+    cache_hit_rate: float
+    seconds: Seconds
+    coverage: dict[str, dict[str, int]]
+    problems: tuple[Problem, ...]
+    findings: tuple[Finding, ...]
+
+
+class Reason(StrEnum):
+    """Why a file is affected: changed itself, its imports lead elsewhere now, or it depends on such a file."""
+
+    CHANGED = "changed"
+    RESOLVED_ANEW = "resolved-anew"
+    DEPENDENT = "dependent"
+
+
+class AffectedEntry(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """An affected file. `strength` is weak where only weak edges lead to it.
+
+    `why` is a shortest chain of edges from the file to one that changed, where it was asked for.
+    """
+
+    path: str
+    change: ChangeKind | None
+    reason: Reason
+    strength: Strength
+    why: tuple[EdgeEntry, ...]
+
+
+class AffectedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The files that a change affects, sorted by path: those changed and all that depend on them."""
+
+    schema: Literal["weft/affected/1"] = "weft/affected/1"
+    project: str
+    run: int
+    files: tuple[AffectedEntry, ...]
+
+
+class OrderEntry(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One step of an order: a file or a Go package, or all members of a cycle together."""
+
+    members: tuple[str, ...]
+
+
+class OrderDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Dependencies before dependents: every entry depends on entries of earlier levels only."""
+
+    schema: Literal["weft/order/1"] = "weft/order/1"
+    project: str
+    run: int
+    levels: tuple[tuple[OrderEntry, ...], ...]
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """Files that all depend on each other, sorted, and one shortest cycle among them, edge by edge."""
+
+    members: tuple[str, ...]
+    cycle: tuple[EdgeEntry, ...]
+
+
+class CyclesDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The cyclic components, sorted by their first member; with `runtime`, imports of types alone do not count."""
+
+    schema: Literal["weft/cycles/1"] = "weft/cycles/1"
+    project: str
+    run: int
+    runtime: bool
+    components: tuple[Component, ...]
+
+
+class DepsDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file depends on: the files, sorted, and the edges that lead to them, sorted."""
+
+    schema: Literal["weft/deps/1"] = "weft/deps/1"
+    project: str
+    run: int
+    file: str
+    transitive: bool
+    files: tuple[str, ...]
+    edges: tuple[EdgeEntry, ...]
+
+
+class DependentsDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What depends on a file: the files, sorted, and the edges that lead from them, sorted."""
+
+    schema: Literal["weft/dependents/1"] = "weft/dependents/1"
+    project: str
+    run: int
+    file: str
+    transitive: bool
+    files: tuple[str, ...]
+    edges: tuple[EdgeEntry, ...]
+
+
+class WhyDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A shortest path from one file to another, edge by edge; empty where there is none."""
+
+    schema: Literal["weft/why/1"] = "weft/why/1"
+    project: str
+    run: int
+    importer: str
+    imported: str
+    found: bool
+    path: tuple[EdgeEntry, ...]
+
+
+class OutsideEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An import that leads to nothing in the repository: external (`package`) or unresolved (`probed`, in order)."""
+
+    importer: str
+    line: int
+    specifier: str
+    status: Status
+    kind: EdgeKind
+    names: tuple[str, ...]
+    package: str
+    probed: tuple[str, ...]
+
+
+class UnresolvedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The imports that resolve to nothing in the repository, sorted by file and line."""
+
+    schema: Literal["weft/unresolved/1"] = "weft/unresolved/1"
+    project: str
+    run: int
+    imports: tuple[OutsideEntry, ...]
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A place that uses a declaration."""
+
+    importer: str
+    line: int
+
+
+class DeclarationEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A declaration of a file, and the importers that take its name, sorted. Lines count from 1, both inclusive."""
+
+    name: str
+    kind: DeclarationKind
+    parent: str
+    line: int
+    end_line: int
+    exported: bool
+    used_by: tuple[Use, ...]
+
+
+class SymbolsDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The declarations of a file, in source order."""
+
+    schema: Literal["weft/symbols/1"] = "weft/symbols/1"
+    project: str
+    run: int
+    file: str
+    declarations: tuple[DeclarationEntry, ...]
+
+
+class ExportDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole graph: its files, sorted, and its edges, sorted by importer, imported, kind and line."""
+
+    schema: Literal["weft/export/1"] = "weft/export/1"
+    project: str
+    run: int
+    files: tuple[str, ...]
+    edges: tuple[EdgeEntry, ...]
+
+
+class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a project. `finished` is null while it runs, and for one that was killed."""
+
+    id: int
+    state: RunState
+    started: Time
+    finished: Time | None
+    revision: str
+    counts: Counts
+    edges: int
+    unresolved: int
+    affected: int
+    components: int
+    seconds: Seconds
+    error: str
+
+
+class RunsDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The runs of a project, newest first."""
+
+    schema: Literal["weft/runs/1"] = "weft/runs/1"
+    project: str
+    runs: tuple[RunEntry, ...]
+
+
+class FileChange(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A file that differs between two runs."""
+
+    path: str
+    change: ChangeKind
+
+
+class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs between the graphs of two runs, everything sorted.
+
+    An edge is the same as long as importer, imported and kind are; a component as long as its members are.
+    """
+
+    schema: Literal["weft/diff/1"] = "weft/diff/1"
+    project: str
+    old: int
+    new: int
+    files: tuple[FileChange, ...]
+    added_edges: tuple[EdgeEntry, ...]
+    removed_edges: tuple[EdgeEntry, ...]
+    added_components: tuple[tuple[str, ...], ...]
+    removed_components: tuple[tuple[str, ...], ...]
+
+
+class SkippedFile(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A file that was left out by rule, and by which."""
+
+    path: str
+    reason: str
+
+
+class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The last published run: how far it got, and how well it understood the repository."""
+
+    schema: Literal["weft/status/1"] = "weft/status/1"
+    project: str
+    run: int
+    root: str
+    revision: str
+    status: RunState
+    started: Time
+    finished: Time | None
+    counts: Counts
+    edges: int
+    unresolved: int
+    affected: int
+    components: int
+    cache_hit_rate: float
+    coverage: dict[str, dict[str, int]]
+    skipped: tuple[SkippedFile, ...]
+    problems: tuple[Problem, ...]
+
+
+class DifferenceKind(StrEnum):
+    """How the store differs from a rebuild: it lacks a thing, has one too many, or has another in its place."""
+
+    MISSING = "missing"
+    UNEXPECTED = "unexpected"
+    DIFFERENT = "different"
+
+
+class DifferenceSubject(StrEnum):
+    """What differs."""
+
+    EDGE = "edge"
+    FILE = "file"
+    OUTSIDE = "outside"
+    COMPONENT = "component"
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One difference between the store and a graph rebuilt from zero; `detail` names the thing."""
+
+    kind: DifferenceKind
+    what: DifferenceSubject
+    detail: str
+
+
+class VerifyDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the stored graph equals one rebuilt from zero, and in what it does not."""
+
+    schema: Literal["weft/verify/1"] = "weft/verify/1"
+    project: str
+    run: int
+    equal: bool
+    differences: tuple[Difference, ...]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that the program needs, and whether it is there; `detail` says what was seen or what to do."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class DoctorDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The checks of `weft doctor`, in the order they were made."""
+
+    schema: Literal["weft/doctor/1"] = "weft/doctor/1"
+    checks: tuple[Check, ...]
+
+
+class StoreDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A store: `stats` are rows per table and `bytes`; `collected` are the rows that were dropped per table.
+
+    `url` holds no password. Whichever of the two was not asked for is null.
+    """
+
+    schema: Literal["weft/store/1"] = "weft/store/1"
+    url: str
+    stats: dict[str, int] | None = None
+    collected: dict[str, int] | None = None
+
+
+DOCUMENTS: Mapping[str, type[msgspec.Struct]] = {
+    "affected": AffectedDocument,
+    "cycles": CyclesDocument,
+    "dependents": DependentsDocument,
+    "deps": DepsDocument,
+    "diff": DiffDocument,
+    "doctor": DoctorDocument,
+    "export": ExportDocument,
+    "order": OrderDocument,
+    "runs": RunsDocument,
+    "scan": ScanDocument,
+    "status": StatusDocument,
+    "store": StoreDocument,
+    "symbols": SymbolsDocument,
+    "unresolved": UnresolvedDocument,
+    "verify": VerifyDocument,
+    "why": WhyDocument,
+}
+"""The document of each command."""
+
+
+def to_json(document: msgspec.Struct, indent: int = 2) -> str:
+    """A document (or part of one) as JSON in ASCII, with a final newline.
+
+    Keys stand as in the struct, those of dictionaries are sorted. An `indent` of 0 means one line.
+    """
+    # msgspec encodes faster, but refuses the surrogate escapes of paths; json writes them as \udcXX.
+    return json.dumps(msgspec.to_builtins(document, order="deterministic"), indent=indent or None) + "\n"
+
+
+def edge_entry(edge: Edge) -> EdgeEntry:
+    """An edge as documents show it."""
+    return EdgeEntry(
+        importer=edge.importer,
+        imported=edge.imported,
+        kind=edge.kind,
+        strength=strength_of(edge.kind),
+        line=edge.line,
+        specifier=edge.specifier,
+        names=edge.names,
+    )
+
+
+def scan_document(run: Run, findings: Iterable[Finding] = ()) -> ScanDocument:
+    """The document of a run that ended."""
+    return ScanDocument(
+        run=run.id,
+        project=run.project,
+        root=run.root,
+        revision=run.revision,
+        status=run.state,
+        counts=_counts(run),
+        edges=run.edges,
+        unresolved=run.unresolved,
+        affected=run.affected,
+        components=run.components,
+        cache_hit_rate=run.cache_hit_rate,
+        seconds=_seconds(run),
+        coverage=run.coverage,
+        problems=tuple(sorted(run.problems)),
+        findings=tuple(sorted(findings)),
+    )
+
+
+def affected_entry(
+    path: str, *, change: ChangeKind | None, resolved_anew: bool, weak: bool, why: Iterable[Edge] = ()
+) -> AffectedEntry:
+    """An affected file; `why` leads from it to a file that changed."""
+    indirect = Reason.RESOLVED_ANEW if resolved_anew else Reason.DEPENDENT
+    reason = indirect if change is None else Reason.CHANGED
+    strength = Strength.WEAK if weak else Strength.STRONG
+    return AffectedEntry(path=path, change=change, reason=reason, strength=strength, why=_in_order(why))
+
+
+def affected_document(project: str, run: int, files: Iterable[AffectedEntry]) -> AffectedDocument:
+    """The document of affected files."""
+    return AffectedDocument(project=project, run=run, files=tuple(sorted(files, key=lambda each: each.path)))
+
+
+def order_document(project: str, run: int, levels: Iterable[Iterable[Iterable[str]]]) -> OrderDocument:
+    """The document of an order: levels of components of members."""
+    return OrderDocument(
+        project=project,
+        run=run,
+        levels=tuple(tuple(sorted(OrderEntry(members=tuple(sorted(each))) for each in level)) for level in levels),
+    )
+
+
+def component(members: Iterable[str], cycle: Iterable[Edge]) -> Component:
+    """A component and the edges of one of its cycles, in order."""
+    return Component(members=tuple(sorted(members)), cycle=_in_order(cycle))
+
+
+def cycles_document(project: str, run: int, components: Iterable[Component], *, runtime: bool) -> CyclesDocument:
+    """The document of cyclic components."""
+    ordered = tuple(sorted(components, key=lambda each: each.members))
+    return CyclesDocument(project=project, run=run, runtime=runtime, components=ordered)
+
+
+def deps_document(
+    project: str, run: int, file: str, files: Iterable[str], edges: Iterable[Edge], *, transitive: bool
+) -> DepsDocument:
+    """The document of what a file depends on."""
+    return DepsDocument(
+        project=project,
+        run=run,
+        file=file,
+        transitive=transitive,
+        files=tuple(sorted(files)),
+        edges=_in_order(sorted(edges)),
+    )
+
+
+def dependents_document(
+    project: str, run: int, file: str, files: Iterable[str], edges: Iterable[Edge], *, transitive: bool
+) -> DependentsDocument:
+    """The document of what depends on a file."""
+    return DependentsDocument(
+        project=project,
+        run=run,
+        file=file,
+        transitive=transitive,
+        files=tuple(sorted(files)),
+        edges=_in_order(sorted(edges)),
+    )
+
+
+def why_document(project: str, run: int, *, importer: str, imported: str, path: Iterable[Edge] | None) -> WhyDocument:
+    """The document of a path between two files; None where there is no path."""
+    return WhyDocument(
+        project=project,
+        run=run,
+        importer=importer,
+        imported=imported,
+        found=path is not None,
+        path=_in_order(path or ()),
+    )
+
+
+def outside_entry(outside: Outside) -> OutsideEntry:
+    """An import that leads out of the repository, as documents show it."""
+    return OutsideEntry(
+        importer=outside.importer,
+        line=outside.line,
+        specifier=outside.specifier,
+        status=outside.status,
+        kind=outside.kind,
+        names=outside.names,
+        package=outside.package,
+        probed=outside.probed,
+    )
+
+
+def unresolved_document(project: str, run: int, imports: Iterable[Outside]) -> UnresolvedDocument:
+    """The document of imports that resolve to nothing in the repository."""
+    return UnresolvedDocument(project=project, run=run, imports=tuple(map(outside_entry, sorted(imports))))
+
+
+def declaration_entry(declaration: Declaration, used_by: Iterable[Use]) -> DeclarationEntry:
+    """A declaration and its uses, as documents show them."""
+    return DeclarationEntry(
+        name=declaration.name,
+        kind=declaration.kind,
+        parent=declaration.parent,
+        line=declaration.line,
+        end_line=declaration.end_line,
+        exported=declaration.exported,
+        used_by=tuple(sorted(used_by)),
+    )
+
+
+def symbols_document(project: str, run: int, file: str, declarations: Iterable[DeclarationEntry]) -> SymbolsDocument:
+    """The document of a file's declarations, which come in source order."""
+    return SymbolsDocument(project=project, run=run, file=file, declarations=tuple(declarations))
+
+
+def export_document(project: str, run: int, files: Iterable[str], edges: Iterable[Edge]) -> ExportDocument:
+    """The document of a whole graph."""
+    return ExportDocument(project=project, run=run, files=tuple(sorted(files)), edges=_in_order(sorted(edges)))
+
+
+def runs_document(project: str, runs: Iterable[Run]) -> RunsDocument:
+    """The document of a project's runs."""
+    newest_first = sorted(runs, key=lambda run: run.id, reverse=True)
+    return RunsDocument(project=project, runs=tuple(map(_run_entry, newest_first)))
+
+
+def diff_document(
+    project: str,
+    *,
+    old: int,
+    new: int,
+    files: Mapping[str, ChangeKind],
+    added_edges: Iterable[Edge],
+    removed_edges: Iterable[Edge],
+    added_components: Iterable[Iterable[str]],
+    removed_components: Iterable[Iterable[str]],
+) -> DiffDocument:
+    """The document of the differences between two runs."""
+    return DiffDocument(
+        project=project,
+        old=old,
+        new=new,
+        files=tuple(FileChange(path=path, change=change) for path, change in sorted(files.items())),
+        added_edges=_in_order(sorted(added_edges)),
+        removed_edges=_in_order(sorted(removed_edges)),
+        added_components=tuple(sorted(tuple(sorted(members)) for members in added_components)),
+        removed_components=tuple(sorted(tuple(sorted(members)) for members in removed_components)),
+    )
+
+
+def status_document(run: Run, files: Iterable[FileRecord]) -> StatusDocument:
+    """The document of a published run; `files` are its records, of which the skipped ones are shown."""
+    skipped = (SkippedFile(path=each.path, reason=each.reason) for each in files if each.status is FileStatus.SKIPPED)
+    return StatusDocument(
+        project=run.project,
+        run=run.id,
+        root=run.root,
+        revision=run.revision,
+        status=run.state,
+        started=utc(run.started),
+        finished=utc(run.finished) if run.finished else None,
+        counts=_counts(run),
+        edges=run.edges,
+        unresolved=run.unresolved,
+        affected=run.affected,
+        components=run.components,
+        cache_hit_rate=run.cache_hit_rate,
+        coverage=run.coverage,
+        skipped=tuple(sorted(skipped)),
+        problems=tuple(sorted(run.problems)),
+    )
+
+
+def verify_document(project: str, run: int, differences: Iterable[Difference]) -> VerifyDocument:
+    """The document of a verification; without differences the graphs are equal."""
+    found = tuple(sorted(differences))
+    return VerifyDocument(project=project, run=run, equal=not found, differences=found)
+
+
+def utc(seconds: float) -> str:
+    """A time in seconds since the epoch as ISO 8601 in UTC: `2026-01-31T02:00:00.000Z`."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _in_order(edges: Iterable[Edge]) -> tuple[EdgeEntry, ...]:
+    return tuple(map(edge_entry, edges))
+
+
+def _run_entry(run: Run) -> RunEntry:
+    return RunEntry(
+        id=run.id,
+        state=run.state,
+        started=utc(run.started),
+        finished=utc(run.finished) if run.finished else None,
+        revision=run.revision,
+        counts=_counts(run),
+        edges=run.edges,
+        unresolved=run.unresolved,
+        affected=run.affected,
+        components=run.components,
+        seconds=_seconds(run),
+        error=run.error,
+    )
+
+
+def _counts(run: Run) -> Counts:
+    return Counts(**{name: run.counts.get(name, 0) for name in Counts.__struct_fields__})
+
+
+def _seconds(run: Run) -> Seconds:
+    return Seconds(**{name: run.seconds.get(name, 0.0) for name in Seconds.__struct_fields__})
