@@ -4,12 +4,19 @@ import msgspec
 
 
 class PythonInterface(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Names that a module binds, as far as its own text tells.
+    """Names that a module binds, as far as its own text tells. Blocks under `if TYPE_CHECKING:` bind nothing.
 
-    `bindings` are the names bound at module level (sorted, star imports not followed). `dunder_all` is the
-    literal `__all__`, or None. `stars` are the specifiers of its module-level star imports.
+    `bindings` are the names bound at module level (sorted), but for those in `from_imports`: (specifier, names) per
+    module-level `from` import, in source order, with the names that keep their name (`*` for a star import).
+    A name may be in both. `dunder_all` are the literal names in `__all__`, or None without `__all__`; `open_all` says
+    that it also gets names which the text does not list. `dynamic` says that the module makes names up when asked
+    (`__getattr__`, or another object in its place in `sys.modules`); `open_path` that it changes its `__path__`,
+    so that further folders may hold its submodules.
     """
 
     bindings: tuple[str, ...] = ()
+    from_imports: tuple[tuple[str, tuple[str, ...]], ...] = ()
     dunder_all: tuple[str, ...] | None = None
-    stars: tuple[str, ...] = ()
+    open_all: bool = False
+    dynamic: bool = False
+    open_path: bool = False
