@@ -160,7 +160,7 @@ class _Module:
                 source = child.child_by_field_name("source")
                 kind = EdgeKind.TYPE if _has_type_word(node) else EdgeKind.IMPORT
                 if source is not None:
-                    self.add_import(node, literal(source), kind, ("*",))
+                    self.add_import(node, literal(source), kind, ("*",), detail="require")
                 return
         source = node.child_by_field_name("source")
         if source is None or source.is_missing:
@@ -590,7 +590,8 @@ def _read_call(module: _Module, path: list[Node]) -> None:
     names: tuple[str, ...] = ()
     if word == b"require" or "Actual" in _property(path[-2]):
         names = _used_names(path, at)
-    module.add_import(call, literal(source), kind, names)
+    # An entry of a package may be another one for `require`.
+    module.add_import(call, literal(source), kind, names, detail="require" if word == b"require" else "")
 
 
 def _first_argument(call: Node) -> Node | None:

@@ -1,0 +1,162 @@
+"""Entries: from a package of the repository and a subpath to a file, sources standing in for outputs not built.
+
+Knows packages and files, not how the package was found.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from weft_storage.model.languages import Family
+from weft_storage.model.paths import join
+from weft_tasks.resolve.typescript.conditions import exports_table, targets
+from weft_tasks.resolve.typescript.packages import Package
+from weft_tasks.resolve.typescript.probing import Probe
+
+_SOURCE_CONDITIONS = frozenset({"source", "development"})
+# Folders of outputs that may stand deeper in a package; its topmost folder counts whatever its name.
+_OUTPUT_FOLDERS = frozenset({"build", "cjs", "dist", "es", "esm", "lib", "out", "output", "types"})
+# An output deeper than this is not looked for level by level.
+_MAX_LEVELS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an importer enters packages: its conditions, and whether `exports` come before paths (not for node10)."""
+
+    conditions: frozenset[str]
+    exports_first: bool = True
+
+    def at_run_time(self) -> "Manner":
+        """The same without regard to types."""
+        return Manner(self.conditions - {"types"}, self.exports_first)
+
+
+def package_file(probe: Probe, package: Package, subpath: str, manner: Manner) -> str | None:
+    """The file that a subpath (`.` or `./…`) of a package means. With `exports`, they alone decide."""
+    if package.exports is not None and manner.exports_first:
+        return exported_file(probe, package, exports_table(package.exports), subpath, manner)
+    found = _root_file(probe, package) if subpath == "." else _inner_file(probe, package, subpath)
+    if found is None and package.exports is not None:
+        found = exported_file(probe, package, exports_table(package.exports), subpath, manner)
+    return found
+
+
+def exported_file(probe: Probe, package: Package, table: dict[str, object], subpath: str, manner: Manner) -> str | None:
+    """The file that a table of `exports` or `imports` gives for a subpath."""
+    wanted = _paths(package, targets(table, subpath, manner.conditions))
+    found = _first_written(probe, wanted) or _from_outputs(probe, package, wanted)
+    if found is not None:
+        return found
+    named = _paths(package, targets(table, subpath, manner.conditions | _SOURCE_CONDITIONS))
+    every = [*named, *_paths(package, targets(table, subpath, None))]
+    found = _first_written(probe, named) or _beside_outputs(probe, package, [*wanted, *every])
+    if found is None and every:
+        found = _source_of_subpath(probe, package, subpath)
+    return found or _first_written(probe, every)
+
+
+def folder_file(probe: Probe, folder: str) -> str | None:
+    """The file that a folder means when it is imported: by its package.json, else its index."""
+    package = manifest_in(probe, folder)
+    if package is not None:
+        found = _by_fields(probe, package)
+        if found is None and package.exports is not None:
+            table = exports_table(package.exports)
+            found = exported_file(probe, package, table, ".", Manner(frozenset({"types", "import", "node"})))
+        if found is not None:
+            return found
+    return probe.indexed(folder)
+
+
+def manifest_in(probe: Probe, folder: str) -> Package | None:
+    """The package whose package.json stands in a folder."""
+    if probe.index.file(f"{folder}/package.json".lstrip("/")) is None:
+        return None
+    package: Package | None = probe.index.ask(Family.TYPESCRIPT, f"manifest:{folder}")
+    return package
+
+
+def _root_file(probe: Probe, package: Package) -> str | None:
+    return _by_fields(probe, package) or probe.indexed(package.folder) or _source_of_subpath(probe, package, ".")
+
+
+def _by_fields(probe: Probe, package: Package) -> str | None:
+    """The file that `types`, `main`, `module` or `source` of a package.json lead to."""
+    fields = (*(package.types if probe.typed else ()), package.main, package.module)
+    paths = _paths(package, (field for field in fields if field))
+    for path in paths:
+        found = probe.file(path) or (probe.indexed(path) if probe.index.directory(path) else None)
+        if found is not None:
+            return found
+    source = _paths(package, [package.source] if package.source else [])
+    return (
+        _from_outputs(probe, package, paths) or _first_written(probe, source) or _beside_outputs(probe, package, paths)
+    )
+
+
+def _inner_file(probe: Probe, package: Package, subpath: str) -> str | None:
+    """The file of a subpath by its place in the package's folder."""
+    path = join(package.folder, subpath)
+    if not path:
+        return None
+    found = None if subpath.endswith("/") else probe.file(path)
+    if found is None:
+        found = folder_file(probe, path) if probe.index.directory(path) else None
+    return (
+        found
+        or _from_outputs(probe, package, [path])
+        or _beside_outputs(probe, package, [path])
+        or _source_of_subpath(probe, package, subpath)
+    )
+
+
+def _paths(package: Package, found: Iterable[str]) -> list[str]:
+    """Paths of the repository for targets that lie in the package; others are left out."""
+    joined = (join(package.folder, each) for each in found)
+    inside = f"{package.folder}/" if package.folder else ""
+    return [each for each in dict.fromkeys(joined) if each and each.startswith(inside)]
+
+
+def _first_written(probe: Probe, paths: Iterable[str]) -> str | None:
+    return next(filter(None, map(probe.written, paths)), None)
+
+
+def _from_outputs(probe: Probe, package: Package, paths: Iterable[str]) -> str | None:
+    """The source of an output, by `outDir` and `rootDir` of the package's tsconfigs."""
+    outputs = probe.index.ask(Family.TYPESCRIPT, f"outputs:{package.folder}")
+    for path in paths:
+        for output, sources in outputs:
+            if path.startswith(f"{output}/" if output else ""):
+                rest = path[len(output) :].lstrip("/")
+                found = next(filter(None, (probe.source(f"{each}/{rest}".lstrip("/")) for each in sources)), None)
+                if found is not None:
+                    return found
+    return None
+
+
+def _beside_outputs(probe: Probe, package: Package, paths: Iterable[str]) -> str | None:
+    """The source of an output in the `src` beside its folder: `dist/esm/a.js` is made of `src/esm/a` or `src/a`."""
+    for path in dict.fromkeys(paths):
+        parts = path.removeprefix(package.folder).lstrip("/").split("/")
+        for level, part in enumerate(parts[:_MAX_LEVELS]):
+            if level == len(parts) - 1 or (level and part not in _OUTPUT_FOLDERS):
+                continue
+            source = "/".join(filter(None, (package.folder, *parts[:level], "src")))
+            if not probe.index.directory(source):
+                continue
+            for start in range(level + 1, min(len(parts), level + _MAX_LEVELS)):
+                found = probe.source("/".join((source, *parts[start:])))
+                if found is not None:
+                    return found
+    return None
+
+
+def _source_of_subpath(probe: Probe, package: Package, subpath: str) -> str | None:
+    """`src/index.*` for the package itself, `src/a.*` or `src/a/index.*` for its subpath `./a`."""
+    source = join(package.folder, f"src/{subpath}")
+    root = f"{package.folder}/src".lstrip("/")
+    if source is None or not probe.index.directory(root):
+        return None
+    if source == root:
+        return probe.indexed(root)
+    return probe.file(source) or (probe.indexed(source) if probe.index.directory(source) else None)
