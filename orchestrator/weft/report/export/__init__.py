@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from weft.report.export.base import Exporter, Graph
+from weft.report.export.base import Exporter, Graph, in_chunks
 from weft.report.export.dot import dot
 from weft.report.export.graphml import graphml
 from weft.report.export.lines import csv_rows, json_document, json_lines, outside_lines
@@ -33,7 +33,7 @@ def export(name: str, edges: Iterable[Edge], *, files: Sequence[str], project: s
     exporter = FORMATS.get(name)
     if exporter is None:
         raise UsageError(name, "is not an export format", f"choose one of {', '.join(FORMATS)}")
-    return exporter(Graph(_ascending(edges), sorted(files), project, run))
+    return in_chunks(exporter(Graph(_ascending(edges), sorted(files), project, run)))
 
 
 def _ascending(edges: Iterable[Edge]) -> Iterator[Edge]:

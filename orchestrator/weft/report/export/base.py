@@ -45,3 +45,16 @@ def json_array(items: Iterable[str], indent: str) -> Iterator[str]:
         yield f"{separator}\n{indent}  {item}"
         separator = ","
     yield "[]" if separator == "[" else f"\n{indent}]"
+
+
+def in_chunks(pieces: Iterable[str], size: int = 1 << 16) -> Iterator[str]:
+    """The pieces joined to chunks that are worth a system call each."""
+    chunk: list[str] = []
+    length = 0
+    for piece in pieces:
+        chunk.append(piece)
+        length += len(piece)
+        if length >= size:
+            yield "".join(chunk)
+            chunk, length = [], 0
+    yield "".join(chunk)

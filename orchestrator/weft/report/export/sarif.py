@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from urllib.parse import quote
 
 from weft.report.documents import Component, EdgeEntry
 from weft.report.escape import printable
-from weft.report.export.base import json_array
+from weft.report.export.base import in_chunks, json_array
 from weft_storage.model.edges import Outside
 
 _ROOT = "%SRCROOT%"  # The conventional name of the repository's root; GitHub and others know it.
@@ -48,19 +49,20 @@ def sarif(components: Iterable[Component], unresolved: Iterable[Outside], *, ver
     `version` is Weft's. Fingerprints depend on a component's members, and on an import's file and specifier, never on
     lines: a result stays the same while the code around it moves.
     """
-    log = {
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-    }
+    return in_chunks(_log(_results(components, unresolved), version))
+
+
+def _log(results: Iterable[dict[str, Any]], version: str) -> Iterator[str]:
+    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0"}
     run = {
         "tool": {"driver": {"name": "Weft", "version": version, "rules": list(_RULES)}},
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
         "columnKind": "unicodeCodePoints",
     }
     yield json.dumps(log, indent=2).removesuffix("\n}") + ',\n  "runs": [\n'
-    yield "\n".join("    " + line for line in json.dumps(run, indent=2).splitlines()).removesuffix("\n    }")
+    yield textwrap.indent(json.dumps(run, indent=2), "    ").removesuffix("\n    }")
     yield ',\n      "results": '
-    yield from json_array(map(json.dumps, _results(components, unresolved)), "      ")
+    yield from json_array(map(json.dumps, results), "      ")
     yield "\n    }\n  ]\n}\n"
 
 
