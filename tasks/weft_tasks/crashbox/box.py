@@ -94,6 +94,12 @@ class CrashBox:
         self._process = self._channel = None
         self._reader, self._outgoing = FrameReader(), b""
 
+    def interrupt(self) -> None:
+        """End the helper from another thread: whoever waits for an answer gets an outcome at once."""
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def extract(self, requests: Iterable[Request]) -> Iterator[Outcome]:
         """The outcome of each request, in order; requests are taken a few ahead of the outcomes.
 

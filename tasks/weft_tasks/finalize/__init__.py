@@ -6,8 +6,9 @@ Idempotent, and the same for every executor: whoever calls it, however often, pu
 import dataclasses
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -27,7 +28,33 @@ from weft_tasks.finalize.states import (
     load_state,
 )
 
-__all__ = ["Known", "Names", "Scanned", "finalize", "load_known"]
+__all__ = ["Clock", "Known", "Names", "Progress", "Scanned", "finalize", "load_known"]
+
+
+class Progress(Protocol):
+    """Whoever watches a run."""
+
+    def begin(self, phase: str, total: int | None = None) -> None:
+        """A phase begins; `total` is the number of its steps where that is known."""
+        ...
+
+    def advance(self, done: int) -> None:
+        """So many steps of the phase are done now."""
+        ...
+
+
+class Clock:
+    """Seconds per phase, added up."""
+
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds = dict(seconds or {})
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the time of a block for a phase."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 6)
 
 
 def load_known(store: Store, project: str) -> Known:
@@ -46,16 +73,17 @@ def finalize(
     run: Run,
     known: Known,
     scanned: Scanned,
-    on_progress: Callable[[str, int], None],
+    progress: "Progress",
 ) -> Run:
     """Publish what a run found; gives the run as it was published.
 
     Everything but `run`'s phases and counts is a function of (known, scanned): two runs over equal repositories
     publish equal graphs, whatever their stores knew before.
     """
-    clock = _Clock(dict(run.seconds))
+    clock = Clock(run.seconds)
     with clock.phase("resolve"):
-        merged = merge(store, run.project, known, scanned, lambda done: on_progress("resolve", done))
+        progress.begin("resolve")
+        merged = merge(store, run.project, known, scanned, progress.advance)
         gone = sorted(path for path, record in known.records.items() if _left(record, scanned.records.get(path)))
         before = _rows(store, run.project, {*merged.rows, *gone} if known.records else ())
     with clock.phase("analyze"):
@@ -206,21 +234,9 @@ def _problems(records: Mapping[str, FileRecord], inputs: Inputs) -> tuple[Proble
     return tuple(sorted(found))
 
 
-def _publish(store: Store, publication: Publication, clock: "_Clock") -> Run:
+def _publish(store: Store, publication: Publication, clock: "Clock") -> Run:
     """Publish, with the times that are known just before: the publication holds the record of its own run."""
     run = replace(publication.run, finished=time.time(), seconds=clock.seconds)
-    store.publish(dataclasses.replace(publication, run=run))
-    return run
-
-
-class _Clock:
-    """Seconds per phase, added up."""
-
-    def __init__(self, seconds: dict[str, float]) -> None:
-        self.seconds = seconds
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 6)
+    with clock.phase("merge"):
+        store.publish(dataclasses.replace(publication, run=run))
+    return replace(run, seconds=clock.seconds)

@@ -87,7 +87,11 @@ class UnitGraph:
 
     def of(self, files: Iterable[str]) -> list[int]:
         """Nodes of the units of some files, sorted; files without a node have no edges."""
-        found = {self.ids.get(unit_of(file)) for file in files}
+        return self.of_units(map(unit_of, files))
+
+    def of_units(self, units: Iterable[str]) -> list[int]:
+        """Nodes of some units, sorted."""
+        found = {self.ids.get(unit) for unit in units}
         return sorted(node for node in found if node is not None)
 
 

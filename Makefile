@@ -1,0 +1,51 @@
+# Two commands do all the set-up: `make scan` (REPO=/path/to/repository) and `make test`.
+# Everything lives in $(VENV); delete that folder to start over.
+
+PYTHON ?= python3
+VENV ?= .venv
+REPO ?= .
+ARGS ?=
+BIN := $(VENV)/bin
+
+.PHONY: scan install test check lint format types layers schemas clean
+
+scan: install
+	@$(BIN)/weft scan "$(REPO)" $(ARGS)
+
+install: $(VENV)/.installed
+
+test: $(VENV)/.installed-dev
+	$(BIN)/pytest $(ARGS)
+
+# All that CI runs.
+check: lint types layers test
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "weft needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "cannot make a virtual environment: install your system's python3-venv package" >&2; rm -rf $(VENV); exit 2; }
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@

@@ -1,0 +1,170 @@
+"""Commands about runs and stores: history, state, proof, health, care."""
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from weft.cli.options import (
+    choose_project,
+    common,
+    default_store,
+    find_root,
+    json_or_text,
+    open_for_reading,
+    open_view,
+    say,
+    to_text,
+    voice,
+)
+from weft.cli.scan import TerminalProgress
+
+if TYPE_CHECKING:
+    pass
+
+EXIT_DIFFERENT = 1
+EXIT_UNHEALTHY = 2
+
+
+@click.command(epilog="\b\nExample:\n  weft runs --limit 20\n")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest N.")
+@json_or_text
+@common
+def runs(limit: int, output_format: str, store_url: str | None, project: str | None, **talk: bool) -> None:
+    """The runs of a project, newest first."""
+    from weft.report.documents import runs_document
+    from weft.report.text import runs_text
+
+    speaker = voice(**talk)
+    with open_view(store_url, project) as view:
+        document = runs_document(view.project, view.store.runs(view.project, limit=limit))
+        say(to_text(document, runs_text, output_format, speaker))
+
+
+@click.command(epilog="\b\nExample:\n  weft status --format json\n")
+@json_or_text
+@common
+def status(output_format: str, store_url: str | None, project: str | None, **talk: bool) -> None:
+    """The last published run: what it covered, what it skipped, what it could not read."""
+    from weft.report.documents import status_document
+    from weft.report.text import status_text
+
+    speaker = voice(**talk)
+    with open_view(store_url, project) as view:
+        document = status_document(view.run, view.records.values())
+        say(to_text(document, status_text, output_format, speaker))
+
+
+@click.command(epilog="\b\nExample:\n  weft verify && echo the graph is right\n")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Extractor processes; default: the cores.")
+@json_or_text
+@common
+@click.pass_context
+def verify(
+    context: click.Context,
+    /,
+    jobs: int | None,
+    output_format: str,
+    store_url: str | None,
+    project: str | None,
+    **talk: bool,
+) -> None:
+    """Rebuild the graph from zero, beside the store, and compare: exit 0 when equal, 1 and the differences when not.
+
+    A work tree is scanned first, so that what changed since the last scan is no difference. A run of --rev is
+    compared with a rebuild of the same commit.
+    """
+    from weft.configuration import settings_of
+    from weft.pipeline import Options, analyze
+    from weft.report.documents import verify_document
+    from weft.report.text import verify_text
+    from weft.verification import differences
+    from weft_storage.backends import open_store
+    from weft_storage.model.errors import ProjectUnknown
+
+    speaker = voice(**talk)
+    here = find_root(os.getcwd())
+    with open_store(store_url or default_store(here), create=False) as kept:
+        name = choose_project(kept, here, project, named_store=store_url is not None)
+        published = kept.published(name)
+        if published is None:
+            raise ProjectUnknown(f"project '{name}'", f"is not in store '{kept.url}'", "run `weft scan` first")
+        root, rev = published.root, (published.revision if published.rev_argument else None)
+        settings = settings_of(root, rev)
+        options = Options(project=name, rev=rev, jobs=jobs or os.cpu_count() or 1)
+        with TerminalProgress(speaker) as progress, open_store("memory://") as fresh:
+            run = analyze(kept, root, settings, options, progress)
+            analyze(fresh, root, settings, options, progress)
+            found = list(differences(kept, fresh, name))
+        document = verify_document(name, run.id, found)
+        say(to_text(document, verify_text, output_format, speaker))
+    context.exit(EXIT_DIFFERENT if found else 0)
+
+
+@click.command(epilog="\b\nExample:\n  weft doctor\n")
+@json_or_text
+@common
+@click.pass_context
+def doctor(
+    context: click.Context, /, output_format: str, store_url: str | None, project: str | None, **talk: bool
+) -> None:
+    """Whether everything that a scan needs is there and works: git, grammars, extractor process, store."""
+    from weft.health import checks
+    from weft.report.documents import DoctorDocument
+    from weft.report.text import doctor_text
+
+    del project
+    speaker = voice(**talk)
+    url = store_url or default_store(find_root(os.getcwd()))
+    found = list(checks(url))
+    say(to_text(DoctorDocument(checks=tuple(found)), doctor_text, output_format, speaker))
+    context.exit(0 if all(check.ok for check in found) else EXIT_UNHEALTHY)
+
+
+@click.group(epilog="\b\nExamples:\n  weft store stats\n  weft store gc --keep-runs 30\n")
+def store() -> None:
+    """Care of a store: its schema, its size, what may be dropped."""
+
+
+@store.command(epilog="\b\nExample:\n  weft store migrate --store sqlite:////var/lib/weft/graph.db\n")
+@common
+def migrate(store_url: str | None, project: str | None, **talk: bool) -> None:
+    """Bring the store's schema up to date (every scan does so by itself)."""
+    from weft_storage.backends import open_store
+
+    del project
+    speaker = voice(**talk)
+    with open_store(store_url or default_store(find_root(os.getcwd()))) as opened:
+        if not speaker.quiet:
+            say(f"{opened.url}: the schema is up to date\n")
+
+
+@store.command(epilog="\b\nExample:\n  weft store gc --keep-runs 30\n")
+@click.option("--keep-runs", type=click.IntRange(min=1), default=30, show_default=True, help="Graphs per project.")
+@json_or_text
+@common
+def gc(keep_runs: int, output_format: str, store_url: str | None, project: str | None, **talk: bool) -> None:
+    """Drop the graphs of old runs, and facts that no kept graph uses. Published graphs do not change."""
+    from weft.report.documents import StoreDocument
+    from weft.report.text import store_text
+    from weft_storage.backends import open_store
+
+    del project
+    speaker = voice(**talk)
+    with open_store(store_url or default_store(find_root(os.getcwd())), create=False) as opened:
+        document = StoreDocument(url=opened.url, collected=opened.collect(keep_runs=keep_runs))
+        say(to_text(document, store_text, output_format, speaker))
+
+
+@store.command(epilog="\b\nExample:\n  weft store stats --format json\n")
+@json_or_text
+@common
+def stats(output_format: str, store_url: str | None, project: str | None, **talk: bool) -> None:
+    """Rows per table, and bytes."""
+    from weft.report.documents import StoreDocument
+    from weft.report.text import store_text
+
+    del project
+    speaker = voice(**talk)
+    with open_for_reading(store_url) as (opened, _):
+        say(to_text(StoreDocument(url=opened.url, stats=opened.stats()), store_text, output_format, speaker))

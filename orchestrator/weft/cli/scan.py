@@ -1,0 +1,205 @@
+"""`weft scan`: the main job."""
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from weft.cli.options import (
+    Voice,
+    common,
+    default_project,
+    default_store,
+    find_root,
+    json_or_text,
+    say,
+    to_text,
+    voice,
+)
+
+if TYPE_CHECKING:
+    from weft.report.documents import Finding
+    from weft_storage.backends import Store
+    from weft_storage.model.runs import Run
+
+EXIT_FINDINGS = 1
+EXIT_INCOMPLETE = 3
+
+FAIL_ON = ("cycles", "new-cycles", "unresolved", "incomplete")
+
+
+class FailOn(click.ParamType[tuple[str, ...]]):
+    """A list of findings, separated by commas."""
+
+    name = "findings"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        wanted = tuple(part.strip() for part in str(value).split(",") if part.strip())
+        for each in wanted:
+            if each not in FAIL_ON:
+                self.fail(f"{each!r} is no finding; there are: {', '.join(FAIL_ON)}", param, ctx)
+        return wanted
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  weft scan
+  weft scan ~/src/monorepo --jobs 8
+  weft scan /srv/git/monorepo.git --rev main --store sqlite:////var/lib/weft/graph.db
+  weft scan --fail-on new-cycles,unresolved --format json
+"""
+)
+@click.argument("path", required=False, type=click.Path())
+@click.option("--rev", metavar="REV", help="Read this commit from the object store; nothing is checked out.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Extractor processes; default: the cores.")
+@click.option("--full", is_flag=True, help="Use nothing that is known: extract and resolve everything again.")
+@click.option("--fail-on", type=FailOn(), default=(), metavar="LIST", help=f"Exit 1 on any of: {', '.join(FAIL_ON)}.")
+@click.option(
+    "--lock-timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
+    help="How long to wait for another scan of the same project.",
+)  # fmt: skip
+@json_or_text
+@common
+@click.pass_context
+def scan(
+    context: click.Context,
+    path: str | None,
+    rev: str | None,
+    jobs: int | None,
+    full: bool,
+    fail_on: tuple[str, ...],
+    lock_timeout: float,
+    output_format: str,
+    store_url: str | None,
+    project: str | None,
+    quiet: bool,
+    verbose: bool,
+    no_color: bool,
+    debug: bool,
+) -> None:
+    """Bring the stored graph of the repository at PATH up to date, and report.
+
+    PATH (default: the repository around the current folder) is a git work tree, read as it is on disk, or a plain
+    folder, or with --rev any repository, also a bare one.
+    """
+    from weft.configuration import settings_of
+    from weft.pipeline import Options, analyze
+    from weft.report.documents import scan_document
+    from weft.report.text import scan_text
+    from weft_storage.backends import open_store
+
+    speaker = voice(quiet=quiet, verbose=verbose, no_color=no_color, debug=debug)
+    root = os.path.realpath(path) if path is not None else find_root(os.getcwd())
+    settings = settings_of(root, rev)
+    options = Options(
+        project=project or default_project(root),
+        rev=rev,
+        jobs=jobs or os.cpu_count() or 1,
+        full=full,
+        lock_timeout=lock_timeout,
+    )
+    with open_store(store_url or default_store(root)) as store:
+        components_before = _components(store, options.project) if "new-cycles" in fail_on else ()
+        with TerminalProgress(speaker) as progress:
+            run = analyze(store, root, settings, options, progress)
+        findings = _findings(store, run, fail_on, components_before)
+    say(to_text(scan_document(run, findings), scan_text, output_format, speaker))
+    context.exit(_exit_code(run, findings))
+
+
+def _components(store: "Store", project: str) -> tuple[tuple[str, ...], ...]:
+    from weft_tasks.finalize.states import Components, load_state
+
+    return load_state(store, project, Components).components
+
+
+def _findings(
+    store: "Store", run: "Run", fail_on: tuple[str, ...], components_before: tuple[tuple[str, ...], ...]
+) -> "list[Finding]":
+    """What `--fail-on` asked for and the run has."""
+    from weft.report.documents import Finding
+
+    found = []
+    if "cycles" in fail_on and run.components:
+        found.append(Finding(kind="cycles", message=f"{run.components} cyclic components"))
+    if "new-cycles" in fail_on:
+        known = [frozenset(members) for members in components_before]
+        # A component that only shrank, or fell apart, is no news.
+        new = [each for each in _components(store, run.project) if not any(old >= set(each) for old in known)]
+        found += [Finding(kind="new-cycles", message=f"{len(each)} files: {', '.join(each[:5])}") for each in new]
+    if "unresolved" in fail_on and run.unresolved:
+        found.append(Finding(kind="unresolved", message=f"{run.unresolved} imports lead nowhere"))
+    if "incomplete" in fail_on and run.counts["failed"]:
+        found.append(Finding(kind="incomplete", message=f"{run.counts['failed']} files failed"))
+    return found
+
+
+def _exit_code(run: "Run", findings: "list[Finding]") -> int:
+    from weft_storage.model.runs import RunState
+
+    if run.state is RunState.INCOMPLETE:
+        return EXIT_INCOMPLETE
+    return EXIT_FINDINGS if findings else 0
+
+
+class TerminalProgress:
+    """Progress on stderr: a bar with rate and time left on a terminal, one line per phase elsewhere."""
+
+    # A bar that is drawn more often only costs time.
+    _INTERVAL = 0.1
+
+    def __init__(self, speaker: Voice) -> None:
+        self._speaker = speaker
+        self._bars = sys.stderr.isatty() and not speaker.quiet
+        self._phase = ""
+        self._total: int | None = None
+        self._done = 0
+        self._began = self._drawn = 0.0
+
+    def __enter__(self) -> "TerminalProgress":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._end()
+
+    def begin(self, phase: str, total: int | None = None) -> None:
+        self._end()
+        self._phase, self._total, self._done, self._began = phase, total, 0, time.monotonic()
+        if self._bars:
+            self._draw()
+
+    def advance(self, done: int) -> None:
+        self._done = done
+        if self._bars and time.monotonic() - self._drawn > self._INTERVAL:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        click.echo(f"\r\x1b[K{self._line()}", err=True, nl=False)
+
+    def _line(self) -> str:
+        seconds = time.monotonic() - self._began
+        if not self._done or seconds < self._INTERVAL:
+            return f"{self._phase} …"
+        rate = self._done / seconds
+        if not self._total:
+            return f"{self._phase} {self._done:,} files, {rate:,.0f} files/s"
+        filled = 30 * self._done // self._total
+        left = (self._total - self._done) / rate
+        bar = f"[{'#' * filled}{'.' * (30 - filled)}] {self._done:,}/{self._total:,} files"
+        return f"{self._phase} {bar}, {rate:,.0f} files/s, {left:.0f} s left"
+
+    def _end(self) -> None:
+        if not self._phase:
+            return
+        if self._bars:
+            click.echo("\r\x1b[K", err=True, nl=False)
+        if not self._speaker.quiet and (not self._bars or self._speaker.verbose):
+            files = f" {self._done:,} files," if self._done else ""
+            click.echo(f"{self._phase}:{files} {time.monotonic() - self._began:.2f} s", err=True)
+        self._phase = ""

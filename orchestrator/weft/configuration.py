@@ -1,0 +1,66 @@
+"""Configuration: `weft.toml` or `[tool.weft]` of a repository -> settings. Knows no command line."""
+
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from weft.snapshot import ContentError, Contents, TreeContents, take_snapshot
+from weft_storage.model.errors import ConfigurationError
+from weft_storage.model.settings import Settings
+
+
+def settings_of(root: str, rev: str | None) -> Settings:
+    """The settings of the repository at `root`, as they are on disk or in a commit.
+
+    Raises `ConfigurationError`, and `RepositoryError` where the commit or the folder cannot be read.
+    """
+    contents = TreeContents(root) if rev is None else take_snapshot(root, rev=rev, settings=Settings()).contents()
+    with contents:
+        return read_settings(lambda path: _read(contents, path))
+
+
+def _read(contents: Contents, path: str) -> bytes | None:
+    try:
+        return contents.read(path)
+    except ContentError:
+        return None
+
+
+def read_settings(read: Callable[[str], bytes | None]) -> Settings:
+    """The settings of a repository whose files `read` gives (None where there is no such file).
+
+    `weft.toml` wins over `[tool.weft]` in pyproject.toml. Raises `ConfigurationError`; a pyproject.toml that is not
+    TOML counts as one without such a table: it is a problem of the repository, not of its configuration.
+    """
+    own = read("weft.toml")
+    if own is not None:
+        return _convert(_parse(own, "weft.toml"), "weft.toml")
+    shared = read("pyproject.toml")
+    if shared is None or b"weft" not in shared:
+        return Settings()
+    try:
+        tool = _parse(shared, "pyproject.toml").get("tool")
+    except ConfigurationError:
+        return Settings()
+    table = tool.get("weft", {}) if isinstance(tool, dict) else {}
+    return _convert(table, "[tool.weft] in pyproject.toml")
+
+
+def _parse(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigurationError(name, f"is not TOML ({error})", "mend or remove it") from error
+
+
+def _convert(table: Any, name: str) -> Settings:
+    try:
+        settings = msgspec.convert(table, Settings)
+    except msgspec.ValidationError as error:
+        known = ", ".join(Settings.__struct_fields__)
+        raise ConfigurationError(name, f"{error}".lower(), f"the keys are: {known}") from error
+    if settings.max_file_size <= 0 or settings.file_timeout <= 0 or settings.file_memory < 0:
+        raise ConfigurationError(name, "a limit is not a positive number", "give one, or leave it out")
+    return settings

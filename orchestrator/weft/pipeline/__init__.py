@@ -1,0 +1,159 @@
+"""The main job: bring the stored graph of a repository up to date.
+
+snapshot -> diff -> plan -> dispatch -> finalize (resolve, analyze, merge, publish)
+"""
+
+import os
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from dataclasses import replace as replaced
+
+from msgspec.structs import replace
+
+from weft.pipeline.diff import diff
+from weft.pipeline.epoch import epoch_of, program_version, token_of
+from weft.pipeline.extraction import carry_out, counts, hit_rate
+from weft.pipeline.local import LocalPool
+from weft.pipeline.plan import make_plan
+from weft.pipeline.progress import Silent
+from weft.snapshot import ContentError, Contents, identify, take_snapshot
+from weft_storage.backends import Store
+from weft_storage.model.errors import StoreError
+from weft_storage.model.runs import Publication, Run, RunState
+from weft_storage.model.settings import Settings
+from weft_tasks.crashbox import Limits
+from weft_tasks.finalize import Clock, Names, Progress, Scanned, finalize, load_known
+from weft_tasks.finalize.states import STATE_NAMES, Affected, encode_state
+
+__all__ = ["Options", "Progress", "analyze"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run. `rev` reads a commit instead of the work tree; `full` uses nothing that is known; `jobs` is the
+    number of extractor processes; `lock_timeout` (seconds) is how long to wait for another scan of the project."""
+
+    project: str
+    rev: str | None = None
+    jobs: int = 1
+    full: bool = False
+    lock_timeout: float = 60.0
+
+
+def analyze(store: Store, root: str, settings: Settings, options: Options, progress: Progress | None = None) -> Run:
+    """Bring the stored graph of the repository at `root` up to date; gives the run as published.
+
+    Raises `WeftError` where the repository or the store cannot be used; the published graph is then as it was.
+    """
+    progress = progress or Silent()
+    with store.lock(options.project, timeout=options.lock_timeout):
+        run = store.begin(_new_run(root, options))
+        try:
+            return _analyze(store, root, settings, options, progress, run)
+        except BaseException as error:
+            _record_end(store, run, error)
+            raise
+
+
+def _analyze(store: Store, root: str, settings: Settings, options: Options, progress: Progress, run: Run) -> Run:
+    clock = Clock()
+    with clock.phase("snapshot"):
+        progress.begin("snapshot")
+        snapshot = take_snapshot(root, rev=options.rev, settings=settings)
+        epoch = epoch_of(settings, snapshot.links)
+        run = replace(run, revision=snapshot.revision, token=token_of(snapshot.token, epoch), seconds=clock.seconds)
+    published = store.published(options.project)
+    if published and not options.full and _same(published, run):
+        return _publish_unchanged(store, published, run)
+    with clock.phase("diff"):
+        progress.begin("diff")
+        known = load_known(store, options.project)
+        keep = known.records if known.inputs.epoch == epoch and not options.full else {}
+        difference = diff(keep, snapshot, store, settings)
+        if difference.moving:
+            run = replace(run, token="")  # It does not stand for what was read: the next run must look again.
+        keys = {source.key for source in difference.sources}
+        plan = make_plan(
+            difference.sources,
+            settled=difference.settled,
+            known_keys=set() if options.full else store.known_facts(keys),
+            quarantined={} if options.full else store.quarantined(keys),
+        )
+    with clock.phase("extract"):
+        progress.begin("extract", len(plan.jobs))
+        limits = Limits(settings.file_memory << 20, settings.file_timeout)
+        pool = LocalPool(options.jobs, limits, snapshot.contents)
+        records = carry_out(plan, pool, store, progress.advance) | dict(difference.unchanged)
+    found = counts(
+        records.values(),
+        unchanged=difference.unchanged,
+        extracted={job.key for job in plan.jobs},
+        key_of={source.path: source.key for source in plan.pending},
+    )
+    run = replace(run, seconds=clock.seconds, counts=found, cache_hit_rate=hit_rate(found))
+    with snapshot.contents() as contents:
+        scanned = Scanned(
+            records=records,
+            names=Names(tuple(snapshot.paths), dict(sorted(snapshot.links.items()))),
+            settings=settings,
+            epoch=epoch,
+            read=lambda path: _read(contents, path),
+            identify=lambda paths: identify(snapshot, paths, store).contents,
+        )
+        if options.full:
+            known = replaced(known, inputs=type(known.inputs)())
+        return finalize(store, run, known, scanned, progress)
+
+
+def _new_run(root: str, options: Options) -> Run:
+    return Run(
+        project=options.project,
+        root=root,
+        rev_argument=options.rev or "",
+        started=time.time(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        version=program_version(),
+    )
+
+
+def _same(published: Run, run: Run) -> bool:
+    """Whether nothing can have changed since the published run. A run that was incomplete is tried again."""
+    return published.state is RunState.PUBLISHED and published.token == run.token
+
+
+def _publish_unchanged(store: Store, published: Run, run: Run) -> Run:
+    """Publish a run without changes: the same graph, nothing affected."""
+    had_facts = sum(published.counts.get(name, 0) for name in ("analyzed", "unchanged", "cached"))
+    unchanged = replace(
+        run,
+        state=RunState.PUBLISHED,
+        finished=time.time(),
+        counts=dict.fromkeys(published.counts, 0)
+        | {name: published.counts.get(name, 0) for name in ("files", "skipped", "failed")}
+        | {"unchanged": had_facts},
+        edges=published.edges,
+        unresolved=published.unresolved,
+        components=published.components,
+        coverage=published.coverage,
+        problems=published.problems,
+        cache_hit_rate=1.0,
+    )
+    store.publish(Publication(unchanged, states={STATE_NAMES[Affected]: encode_state(Affected())}))
+    return unchanged
+
+
+def _read(contents: Contents, path: str) -> bytes | None:
+    try:
+        return contents.read(path)
+    except ContentError:
+        return None
+
+
+def _record_end(store: Store, run: Run, error: BaseException) -> None:
+    """Record that a run ended without publishing. The store may be what failed: that must not hide the first error."""
+    state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
+    with suppress(StoreError):
+        store.finish(replace(run, state=state, finished=time.time(), error=str(error) or type(error).__name__))

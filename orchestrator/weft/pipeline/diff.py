@@ -1,0 +1,75 @@
+"""The difference between a snapshot and the published run: what is unchanged, what must be looked at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from weft.pipeline.plan import Source, skipped_record, unread_record
+from weft.snapshot import Caches, Snapshot, identify, skip_reason
+from weft_storage.model.files import Content, FileRecord, FileStatus
+from weft_storage.model.languages import language_of
+from weft_storage.model.settings import Settings
+from weft_tasks.crashbox import facts_key
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`unchanged` records hold as they are; `settled` are new records that need no facts (skipped, unreadable, inputs);
+    `sources` are the files that need facts. `moving`: files changed since the snapshot was taken."""
+
+    unchanged: Mapping[str, FileRecord]
+    settled: Mapping[str, FileRecord]
+    sources: tuple[Source, ...]
+    moving: bool
+
+
+def diff(known: Mapping[str, FileRecord], snapshot: Snapshot, caches: Caches, settings: Settings) -> Difference:
+    """Compare by content. `known` are the records that may be kept where the content is the same: none, to look anew.
+
+    Files that no extractor reads are compared only where they are known as inputs of the graph.
+    """
+    unchanged: dict[str, FileRecord] = {}
+    settled = {path: skipped_record(path, reason) for path, reason in snapshot.skipped.items()}
+    unsure: list[str] = []
+    for path in snapshot.paths:
+        record = known.get(path)
+        if path in settled or (record is None and language_of(path) is None):
+            continue
+        if record is not None and _same_blob(record, snapshot.oids.get(path)):
+            unchanged[path] = record
+        else:
+            unsure.append(path)
+    found = identify(snapshot, unsure, caches)
+    for path, reason in found.failures.items():
+        settled[path] = unread_record(path, language_of(path), reason)
+    sources: list[Source] = []
+    for path, content in found.contents.items():
+        record, oid = known.get(path), found.oids.get(path, "")
+        if record is not None and record.content == content and record.status is not FileStatus.FAILED:
+            unchanged[path] = replace(record, oid=oid)
+        else:
+            _sort(path, content, oid, settings, settled, sources)
+    return Difference(unchanged, settled, tuple(sources), bool(found.changed))
+
+
+def _same_blob(record: FileRecord, oid: str | None) -> bool:
+    return bool(oid) and record.oid == oid and record.status is not FileStatus.FAILED
+
+
+def _sort(
+    path: str,
+    content: Content,
+    oid: str,
+    settings: Settings,
+    settled: dict[str, FileRecord],
+    sources: list[Source],
+) -> None:
+    """Put a file with new content where it belongs."""
+    language = language_of(path)
+    if language is None:
+        settled[path] = FileRecord(path, FileStatus.INPUT, content, oid=oid)
+    elif reason := skip_reason(path, content, settings):
+        settled[path] = FileRecord(path, FileStatus.SKIPPED, content, language, oid, reason)
+    else:
+        sources.append(Source(path, language, content, oid, facts_key(content.digest, language)))

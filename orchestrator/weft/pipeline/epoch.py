@@ -1,0 +1,31 @@
+"""The identity of all that a run's result depends on beside the files: settings, links, versions of the program."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+
+from blake3 import blake3
+from msgspec import json
+
+from weft_storage.model.languages import Family, Language
+from weft_storage.model.settings import Settings
+from weft_tasks.extract import extractor_identity
+from weft_tasks.resolve import resolver_of
+
+
+def program_version() -> str:
+    """The version of this program."""
+    return version("weft")
+
+
+def epoch_of(settings: Settings, links: Mapping[str, str]) -> str:
+    """Equal epochs: what was found under one may be kept under the other."""
+    versions = [extractor_identity(language) for language in Language]
+    versions += [f"{family.value}/{resolver_of(family).version}" for family in Family]
+    settled = json.encode((settings, versions))
+    linked = repr(sorted(links.items())).encode("utf-8", "surrogateescape")
+    return blake3(settled + b"\0" + linked).hexdigest(16)
+
+
+def token_of(snapshot_token: str, epoch: str) -> str:
+    """Equal tokens: equal graphs."""
+    return blake3(f"{snapshot_token}\0{epoch}".encode()).hexdigest(16)

@@ -1,0 +1,98 @@
+"""Carrying out a plan: jobs to the dispatcher, facts into the store as they come, a record for every file."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Protocol
+
+from blake3 import blake3
+
+from weft.pipeline.local import Extracted
+from weft.pipeline.plan import Job, Plan, Source, failed_record
+from weft_storage.backends import Part, Store
+from weft_storage.model.files import FileRecord, FileStatus
+from weft_storage.model.runs import StoredFacts
+
+# Facts are stored this many at a time: a run that is killed loses at most these.
+_STORED_AT_ONCE = 500
+
+
+class Dispatcher(Protocol):
+    """Where extraction happens: a local pool, or workers elsewhere."""
+
+    def extract(self, jobs: Collection[Job]) -> Iterator[Extracted]:
+        """The outcome of every job, in any order."""
+        ...
+
+
+def carry_out(
+    plan: Plan, dispatcher: Dispatcher, store: Store, on_progress: Callable[[int], None]
+) -> dict[str, FileRecord]:
+    """The record of every file of the plan. All facts are in the store when it returns; failures name their reason."""
+    failures: dict[bytes, str] = {}
+    records = dict(plan.settled)
+    by_key: dict[bytes, list[Source]] = {}
+    for source in plan.pending:
+        by_key.setdefault(source.key, []).append(source)
+
+    def settle(facts: StoredFacts) -> None:
+        for source in by_key.pop(facts.key, ()):
+            records[source.path] = _analyzed(source, facts)
+
+    fresh: list[StoredFacts] = []
+    for done, outcome in enumerate(dispatcher.extract(plan.jobs), 1):
+        if outcome.facts is None:
+            failures[outcome.job.key] = outcome.reason
+            if outcome.poison:
+                store.quarantine({outcome.job.key: outcome.reason})
+        else:
+            fresh.append(outcome.facts)
+            settle(outcome.facts)
+        if len(fresh) >= _STORED_AT_ONCE:
+            store.put_facts(fresh)
+            fresh = []
+        on_progress(done)
+    store.put_facts(fresh)
+    for facts in store.facts([key for key in by_key if key not in failures], Part.IMPORTS | Part.INTERFACE):
+        settle(facts)
+    for key, sources in by_key.items():
+        reason = failures.get(key, "its facts were lost from the store")
+        records.update((source.path, failed_record(source, reason)) for source in sources)
+    return records
+
+
+def _analyzed(source: Source, facts: StoredFacts) -> FileRecord:
+    return FileRecord(
+        path=source.path,
+        status=FileStatus.ANALYZED,
+        content=source.content,
+        language=source.language,
+        oid=source.oid,
+        imports=blake3(facts.imports).digest(8),
+        interface=blake3(facts.interface).digest(8),
+        problems=facts.problems,
+    )
+
+
+def counts(
+    records: Iterable[FileRecord], *, unchanged: Collection[str], extracted: Collection[bytes], key_of: dict[str, bytes]
+) -> dict[str, int]:
+    """How many files a run analyzed, found in the cache, left alone, skipped and failed; inputs are not among them."""
+    found = dict.fromkeys(("files", "analyzed", "unchanged", "cached", "skipped", "failed"), 0)
+    for record in records:
+        if record.status is FileStatus.INPUT:
+            continue
+        found["files"] += 1
+        if record.status is not FileStatus.ANALYZED:
+            found[record.status.value] += 1
+        elif record.path in unchanged:
+            found["unchanged"] += 1
+        elif key_of[record.path] in extracted:
+            found["analyzed"] += 1
+        else:
+            found["cached"] += 1
+    return found
+
+
+def hit_rate(found: dict[str, int]) -> float:
+    """The share of the files with facts whose facts were at hand; 1.0 where there are none."""
+    with_facts = found["analyzed"] + found["unchanged"] + found["cached"]
+    return 1.0 if not with_facts else round((with_facts - found["analyzed"]) / with_facts, 6)
