@@ -629,6 +629,11 @@ def verify_document(project: str, run: int, differences: Iterable[Difference]) -
     return VerifyDocument(project=project, run=run, equal=not found, differences=found)
 
 
+def doctor_document(checks: Iterable[Check]) -> DoctorDocument:
+    """The document of the checks, in the order they were made."""
+    return DoctorDocument(checks=tuple(checks))
+
+
 def utc(seconds: float) -> str:
     """A time in seconds since the epoch as ISO 8601 in UTC: `2026-01-31T02:00:00.000Z`."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
