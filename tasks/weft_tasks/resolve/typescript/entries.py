@@ -83,7 +83,8 @@ def _root_file(probe: Probe, package: Package) -> str | None:
 def _by_fields(probe: Probe, package: Package) -> str | None:
     """The file that `types`, `main`, `module` or `source` of a package.json lead to."""
     fields = (*(package.types if probe.typed else ()), package.main, package.module)
-    paths = _paths(package, (field for field in fields if field))
+    # Unlike a target of `exports`, a field may lead out of its folder: `"main": "../utils/a.js"`.
+    paths = [path for path in (join(package.folder, field) for field in fields if field) if path]
     for path in paths:
         found = probe.file(path) or (probe.indexed(path) if probe.index.directory(path) else None)
         if found is not None:

@@ -199,7 +199,9 @@ class Packages:
         for path in self._files.named("pnpm-workspace.yaml"):
             pnpm = self._read(path, read_yaml)
             overrides = {**self._overrides_at(parent(path)), **_only_texts(pnpm.get("overrides"))}
-            found[parent(path)] = _workspace(parent(path), texts(pnpm.get("packages")), overrides)
+            patterns = texts(pnpm.get("packages"))
+            if patterns or parent(path) not in found:  # pnpm keeps other settings in this file too.
+                found[parent(path)] = _workspace(parent(path), patterns, overrides)
         return found
 
     def _overrides_at(self, folder: str) -> dict[str, str]:

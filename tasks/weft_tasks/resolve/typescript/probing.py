@@ -19,7 +19,7 @@ _WRITTEN_FOR = {
     ".cjs": (".cts", ".d.cts", ".cjs"),
 }
 # An output's source may have any of these suffixes.
-_SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", *COMPONENTS)
+_SOURCES = (*CODE, ".d.ts")
 _STYLES = (".css", ".scss", ".sass", ".less", ".styl", ".pcss")
 
 
