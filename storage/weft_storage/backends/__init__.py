@@ -1,8 +1,24 @@
 """Stores, by URL."""
 
+import re
+from importlib import import_module
+
 from weft_storage.backends.base import Part, Store
+from weft_storage.model.errors import UsageError
 
 __all__ = ["Part", "Store", "open_store"]
+
+# Module and function that open the stores of a scheme, imported by whoever needs them. A function is called
+# with the URL and `create`. None: known, but not part of this version.
+_OPENERS = {
+    "sqlite": ("weft_storage.backends.sqlite", "open_sqlite"),
+    "memory": ("weft_storage.backends.memory", "open_memory"),
+    "postgresql": None,
+    "postgres": None,
+    "d1": None,
+}
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|(sqlite|memory):")
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -11,6 +27,13 @@ def open_store(url: str, *, create: bool = True) -> Store:
     Migrates an older schema under a lock. With `create=False` nothing is made or migrated, and a store that does not
     exist is an error. Raises `StoreUnavailable`, `StoreTooNew`, or `UsageError` for a URL of no known kind.
     """
-    from weft_storage.backends.sqlite import open_sqlite
-
-    return open_sqlite(url, create=create)
+    match = _SCHEME.match(url)
+    scheme = (match[1] or match[2]).lower() if match else "sqlite"
+    opener = _OPENERS.get(scheme)
+    if opener is None:
+        # The URL is not quoted: it may hold a password.
+        problem = "has no backend in this version" if scheme in _OPENERS else "is not known"
+        raise UsageError(f"store of kind '{scheme}'", problem, "write sqlite:///path.db or memory://")
+    module, function = opener
+    store: Store = getattr(import_module(module), function)(url, create=create)
+    return store
