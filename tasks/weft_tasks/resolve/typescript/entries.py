@@ -44,7 +44,7 @@ def package_file(probe: Probe, package: Package, subpath: str, manner: Manner) -
 def exported_file(probe: Probe, package: Package, table: dict[str, object], subpath: str, manner: Manner) -> str | None:
     """The file that a table of `exports` or `imports` gives for a subpath."""
     wanted = _paths(package, targets(table, subpath, manner.conditions))
-    found = _first_written(probe, wanted) or _from_outputs(probe, package, wanted)
+    found = _first_written(probe, wanted) or source_of_output(probe, package.folder, wanted)
     if found is not None:
         return found
     named = _paths(package, targets(table, subpath, manner.conditions | _SOURCE_CONDITIONS))
@@ -76,6 +76,19 @@ def manifest_in(probe: Probe, folder: str) -> Package | None:
     return package
 
 
+def source_of_output(probe: Probe, folder: str, paths: Iterable[str]) -> str | None:
+    """The source of an output, by `outDir` and `rootDir` of the tsconfigs in the package's folder."""
+    outputs = probe.index.ask(Family.TYPESCRIPT, f"outputs:{folder}")
+    for path in paths:
+        for output, sources in outputs:
+            if path.startswith(f"{output}/" if output else ""):
+                rest = path[len(output) :].lstrip("/")
+                found = next(filter(None, (probe.source(f"{each}/{rest}".lstrip("/")) for each in sources)), None)
+                if found is not None:
+                    return found
+    return None
+
+
 def _root_file(probe: Probe, package: Package) -> str | None:
     return _by_fields(probe, package) or probe.indexed(package.folder) or _source_of_subpath(probe, package, ".")
 
@@ -91,7 +104,9 @@ def _by_fields(probe: Probe, package: Package) -> str | None:
             return found
     source = _paths(package, [package.source] if package.source else [])
     return (
-        _from_outputs(probe, package, paths) or _first_written(probe, source) or _beside_outputs(probe, package, paths)
+        source_of_output(probe, package.folder, paths)
+        or _first_written(probe, source)
+        or _beside_outputs(probe, package, paths)
     )
 
 
@@ -105,7 +120,7 @@ def _inner_file(probe: Probe, package: Package, subpath: str) -> str | None:
         found = folder_file(probe, path) if probe.index.directory(path) else None
     return (
         found
-        or _from_outputs(probe, package, [path])
+        or source_of_output(probe, package.folder, [path])
         or _beside_outputs(probe, package, [path])
         or _source_of_subpath(probe, package, subpath)
     )
@@ -120,19 +135,6 @@ def _paths(package: Package, found: Iterable[str]) -> list[str]:
 
 def _first_written(probe: Probe, paths: Iterable[str]) -> str | None:
     return next(filter(None, map(probe.written, paths)), None)
-
-
-def _from_outputs(probe: Probe, package: Package, paths: Iterable[str]) -> str | None:
-    """The source of an output, by `outDir` and `rootDir` of the package's tsconfigs."""
-    outputs = probe.index.ask(Family.TYPESCRIPT, f"outputs:{package.folder}")
-    for path in paths:
-        for output, sources in outputs:
-            if path.startswith(f"{output}/" if output else ""):
-                rest = path[len(output) :].lstrip("/")
-                found = next(filter(None, (probe.source(f"{each}/{rest}".lstrip("/")) for each in sources)), None)
-                if found is not None:
-                    return found
-    return None
 
 
 def _beside_outputs(probe: Probe, package: Package, paths: Iterable[str]) -> str | None:

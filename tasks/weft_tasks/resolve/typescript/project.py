@@ -41,9 +41,9 @@ class ImportMap(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class TypeScriptProject:
-    """Answers: `folder:F` Surroundings, `config:P` Options, `manifest:F` Package or None, `outputs:F` output folders,
-    `package:NAME:F` the folder of the package that a name means in F, `declared:NAME:F` whether a manifest lists it,
-    `map:P` ImportMap.
+    """Answers: `folder:F` Surroundings, `config:P` Options, `manifest:F` Package or None, `map:P` ImportMap,
+    `scope:F` the folder of the nearest package.json, `outputs:F` the output folders of the configs in a folder,
+    `package:NAME:F` the folder of the package that a name means in F, `declared:NAME:F` whether a manifest lists it.
     """
 
     def __init__(self, files: RepositoryFiles) -> None:
@@ -61,6 +61,8 @@ class TypeScriptProject:
         match verb:
             case "folder":
                 return self._surroundings(rest)
+            case "scope":
+                return self._packages.scope(rest)
             case "config":
                 return self._configs.options(rest)
             case "manifest":

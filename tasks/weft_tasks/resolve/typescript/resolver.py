@@ -16,7 +16,7 @@ from weft_storage.model.settings import Settings
 from weft_tasks.resolve.base import Index, RepositoryFiles
 from weft_tasks.resolve.typescript import specifiers
 from weft_tasks.resolve.typescript.conditions import targets
-from weft_tasks.resolve.typescript.entries import Manner, exported_file, folder_file, package_file
+from weft_tasks.resolve.typescript.entries import Manner, exported_file, folder_file, package_file, source_of_output
 from weft_tasks.resolve.typescript.globs import included
 from weft_tasks.resolve.typescript.packages import DENO_NAMES, Package
 from weft_tasks.resolve.typescript.probing import Probe, is_code, is_declaration
@@ -171,7 +171,15 @@ def _relative(site: _Site, specifier: str, typed: bool) -> _Found:
         found = _file_or_folder(probe, each, only_folder=only_folder)
         if found is not None:
             return _Found(found)
-    return _Found(outside=specifiers.package_in_node_modules(path), tried=tuple(probe.tried))
+    found = _source_of_output(probe, path)
+    outside = specifiers.package_in_node_modules(path) if found is None else None
+    return _Found(found, outside, tuple(probe.tried))
+
+
+def _source_of_output(probe: Probe, path: str) -> str | None:
+    """The source of a path below the `outDir` of its package: tests and commands often import what is built."""
+    scope = probe.index.ask(Family.TYPESCRIPT, f"scope:{parent(path)}")
+    return None if scope is None else source_of_output(probe, scope, (path, f"{path}/index"))
 
 
 def _file_or_folder(probe: Probe, path: str, *, only_folder: bool = False) -> str | None:
