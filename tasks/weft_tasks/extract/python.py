@@ -31,7 +31,7 @@ _REPLACED = re.compile(rb"modules\s*+\[\s*+__name__\s*+\]\s*+=(?!=)")
 _PLAIN_FROM = re.compile(r"from[ ]([\w.]++)[ ]import[ ](?:([\w, ]++)|\(([\w,\s]++)\))")
 _PLAIN_IMPORT = re.compile(r"import[ ](\w++(?:\.\w++)*+)")
 _KEYWORDS = frozenset({"import", "from", "as"})
-_TOKEN = re.compile(r"#[^\n]*+|\w++|[.,*]")
+_TOKEN = re.compile(r"#[^\n]*+|\\\n|\w++|[.,*()\n]")
 _NAME = re.compile(r"\w++")
 _LITERAL = re.compile(rb"""[uUrR]?+(\"\"\"|'''|"|')([^\\"']*+)\1""")
 _LEVEL = re.compile(rb"[0-9]{1,2}")
@@ -275,7 +275,7 @@ def _read_statement(text: str) -> list[_Taken]:
             return [_Taken(match[1], tuple([(name, name) for name in names]), "")]
     elif (match := _PLAIN_IMPORT.fullmatch(text)) is not None:
         return [_Taken(match[1], None, "")]
-    words = [word for word in _TOKEN.findall(text) if word[0] != "#"]
+    words = _words(text)
     taken: list[_Taken] = []
     place = 0
     while place < len(words):
@@ -289,6 +289,18 @@ def _read_statement(text: str) -> list[_Taken]:
         else:
             place += 1
     return taken
+
+
+def _words(text: str) -> list[str]:
+    """The words, dots and commas of a statement, and the line ends that end it."""
+    words: list[str] = []
+    depth = 0
+    for word in _TOKEN.findall(text):
+        if word == "(" or word == ")":
+            depth += 1 if word == "(" else -1
+        elif word[0] not in "#\\" and (word != "\n" or depth <= 0):
+            words.append(word)
+    return words
 
 
 def _read_from(words: list[str], place: int) -> tuple[list[_Taken], int]:
@@ -343,7 +355,7 @@ def _read_dotted(words: list[str], place: int) -> tuple[str, int]:
 
 
 def _is_name(word: str) -> bool:
-    return word not in _KEYWORDS and word not in (".", ",")
+    return word not in _KEYWORDS and word not in (".", ",", "\n")
 
 
 class _Module:

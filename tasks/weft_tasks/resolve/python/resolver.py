@@ -35,7 +35,7 @@ class PythonResolver:
         if parts is None or (not level and not parts):
             return Resolution(Status.UNRESOLVED, probed=(imported.specifier,))
         kind = _kind_for(importer, imported.kind)
-        search = _Search(index, parent(importer))
+        search = _search_from(index, parent(importer))
         if level and imported.detail:
             folder_parts = _anchored(imported.detail, level)
             if folder_parts is None:
@@ -50,10 +50,10 @@ def _split(specifier: str) -> tuple[int, tuple[str, ...] | None]:
     """The number of leading dots and the dotted parts; None for parts that cannot name a module."""
     rest = specifier.lstrip(".")
     level = len(specifier) - len(rest)
-    parts = tuple(rest.split(".")) if rest else ()
-    if any(not part or "/" in part or "\0" in part or "\n" in part for part in parts):
-        return level, None
-    return level, parts
+    if not rest:
+        return level, ()
+    parts = tuple(rest.split("."))
+    return level, None if "" in parts or "/" in rest or "\0" in rest or "\n" in rest else parts
 
 
 def _kind_for(importer: str, kind: EdgeKind) -> EdgeKind:
@@ -67,22 +67,24 @@ def _anchored(package: str, level: int) -> tuple[str, ...] | None:
     return None if parts is None or level > len(parts) else parts[: len(parts) - level + 1]
 
 
+def _search_from(index: Index, folder: str) -> "_Search":
+    roots, top, scope = index.ask(Family.PYTHON, f"roots:{folder}")
+    return _Search(index, folder, tuple(roots), top, scope)
+
+
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """Where the imports of one folder's files are looked for."""
+    """Where the imports of one folder's files are looked for.
+
+    `top` is the folder above the packages around it; `scope` the folder whose declared dependencies count.
+    Absolute imports depend on `roots` and `scope` alone.
+    """
 
     index: Index
     folder: str
-
-    @property
-    def roots(self) -> tuple[str, ...]:
-        return tuple(self.index.ask(Family.PYTHON, f"roots:{self.folder}")[0])
-
-    @property
-    def top(self) -> str:
-        """The folder above the packages around this one."""
-        top: str = self.index.ask(Family.PYTHON, f"roots:{self.folder}")[1]
-        return top
+    roots: tuple[str, ...]
+    top: str
+    scope: str
 
     def find(self, parts: tuple[str, ...]) -> Walk:
         """The modules of a dotted name: from the importer's own roots, else from these and those of other projects."""
@@ -108,7 +110,7 @@ class _Search:
         level, parts = _split(specifier)
         if parts is None or (not level and not parts):
             return None
-        search = _Search(self.index, parent(file))
+        search = _search_from(self.index, parent(file))
         found = search.within(level, parts)[1] if level else search.find(parts)
         if found is None or not found.is_complete:
             return None
@@ -184,6 +186,11 @@ class _Targets:
 
 
 def _absolute(search: _Search, parts: tuple[str, ...], names: tuple[str, ...], kind: EdgeKind) -> Resolution:
+    key = ("python absolute", search.roots, search.scope, parts, names, kind)
+    return search.index.memo(key, lambda: _from_roots(search, parts, names, kind))
+
+
+def _from_roots(search: _Search, parts: tuple[str, ...], names: tuple[str, ...], kind: EdgeKind) -> Resolution:
     found = search.find(parts)
     targets = _Targets(kind)
     if found.last is not None and found.is_complete and not found.last.is_namespace:
@@ -299,8 +306,7 @@ def _missing(search: _Search, found: Walk, parts: tuple[str, ...]) -> Resolution
     parts = tuple(part for part in parts if part)
     if parts[0] in STANDARD_LIBRARY or parts[0] in BUILT_IN:
         return Resolution(Status.EXTERNAL, package=parts[0])
-    scope = search.index.ask(Family.PYTHON, f"roots:{search.folder}")[2]
-    distribution: str = search.index.ask(Family.PYTHON, f"distribution:{scope}:{'.'.join(parts[:4])}")
+    distribution: str = search.index.ask(Family.PYTHON, f"distribution:{search.scope}:{'.'.join(parts[:4])}")
     if distribution or found.last is None or _is_open(search.index, found):
         return Resolution(Status.EXTERNAL, package=distribution or parts[0])
     if len(found.modules) == len(parts):
