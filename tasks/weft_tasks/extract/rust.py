@@ -35,12 +35,13 @@ _KINDS = {
     "module": DeclarationKind.MODULE,
     "macro": DeclarationKind.MACRO,
 }
-_TYPES = frozenset(
-    {DeclarationKind.CLASS, DeclarationKind.ENUM, DeclarationKind.INTERFACE, DeclarationKind.TYPE_ALIAS}
-)
-_PRELUDE = frozenset(
-    """bool char f16 f32 f64 f128 i8 i16 i32 i64 i128 isize str u8 u16 u32 u64 u128 usize
-    clippy rustfmt rustdoc diagnostic miri rust_analyzer""".split()
+_TYPES = frozenset({DeclarationKind.CLASS, DeclarationKind.ENUM, DeclarationKind.INTERFACE, DeclarationKind.TYPE_ALIAS})
+# First segments that name nothing of any repository: primitive types, and the namespaces of tools in attributes.
+_BUILTIN = frozenset(
+    """
+    bool char f16 f32 f64 f128 i8 i16 i32 i64 i128 isize str u8 u16 u32 u64 u128 usize
+    clippy rustfmt rustdoc diagnostic miri rust_analyzer
+    """.split()  # noqa: SIM905 - a list literal is one name a line
 )
 
 
@@ -198,7 +199,8 @@ def _item_lists(tree: Node, source: bytes) -> list[Node]:
 
 def _parse_inside(tree: Node, source: bytes, language: Language) -> Node:
     first, last = tree.child(0), tree.child(tree.child_count - 1)
-    assert first is not None and last is not None
+    assert first is not None
+    assert last is not None
     inside = Range(first.end_point, last.start_point, first.end_byte, last.start_byte)
     return Parser(grammar_of(language), included_ranges=[inside]).parse(source).root_node
 
@@ -223,7 +225,7 @@ def _imports(found: Scan, items: _Items) -> Iterator[Import]:
             return True
         if len(rest) > 1:
             return False
-        if first in _PRELUDE or (imported.scope, first) in bound:
+        if first in _BUILTIN or (imported.scope, first) in bound:
             return True
         # Modules and crates are spelled in lower case; the others can only come through a glob.
         return first[:1].isupper() and (first in names or imported.scope not in globs)

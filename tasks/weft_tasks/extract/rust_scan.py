@@ -7,7 +7,7 @@ reads `use`, `mod`, `extern crate`, paths and macro calls wherever they stand. L
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from weft_storage.model.facts import EdgeKind, Import
 from weft_storage.model.interfaces.rust import RustExternCrate, RustInclude, RustMacro, RustModule, RustUse
@@ -40,17 +40,13 @@ _BRACKETS = re.compile(_SKIPPED + rb"| (?P<open>[({\[]) | (?P<close>[)}\]])", re
 _COMMENT_EDGE = re.compile(rb"/\*|\*/")
 
 _USE_TEXT = re.compile(rb"(?:[\w\x80-\xff\s:{},*#$]++|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+")
-_USE_TOKEN = re.compile(
-    rb"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/|(?P<token>::|[{},*]|" + _SEGMENT + rb")"
-)
+_USE_TOKEN = re.compile(rb"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/|(?P<token>::|[{},*]|" + _SEGMENT + rb")")
 _MODULE = re.compile(rb"\s++(?:r\#)?+([\w\x80-\xff]++)\s*+([;{])")
 _EXTERN_CRATE = re.compile(rb"\s++crate\s++(?:r\#)?+([\w\x80-\xff]++)(?:\s++as\s++(?:r\#)?+([\w\x80-\xff]++))?+\s*+;")
 _MACRO_RULES = re.compile(rb"\s*+!\s*+(?:r\#)?+([\w\x80-\xff]++)\s*+[({\[]")
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
-_ATTRIBUTES = re.compile(
-    rb"(?:\s++|//[^\n]*+|\#\s*+\[(?:[^\[\]\"]++|" + _STRING + rb"|\[[^\[\]]*+\])*+\])*+", re.S
-)
+_ATTRIBUTES = re.compile(rb"(?:\s++|//[^\n]*+|\#\s*+\[(?:[^\[\]\"]++|" + _STRING + rb"|\[[^\[\]]*+\])*+\])*+", re.S)
 _VISIBILITY = re.compile(rb"(?:pub\b\s*+(?:\([^()]*+\)\s*+)?+)?+")
 _PUBLIC_BEFORE = re.compile(rb"\bpub\s*+(?:\([^()]*+\))?+\s*+\Z")
 _PATH_VALUE = re.compile(rb"(\[\s*+)?\bpath\s*+=\s*+r?\#*\"([^\"\n]*+)\"")
@@ -90,8 +86,8 @@ class Scan:
 def scan(source: bytes, bodies: Mapping[int, int], is_item: Collection[int], calls: Mapping[int, int]) -> Scan:
     """Read the tokens of a file.
 
-    `bodies` maps where the body of an inline module opens to where it ends, as far as the grammar knows. `is_item` holds
-    the ends of the `use` declarations that are items; `calls` the spans of macro calls that are items.
+    `bodies` maps where the body of an inline module opens to where it ends, as far as the grammar knows. `is_item`
+    holds the ends of the `use` declarations that are items; `calls` the spans of macro calls that are items.
     """
     reader = _Reader(source, bodies, is_item, calls)
     reader.read()
@@ -118,7 +114,7 @@ class _Reader:
         self._definition_end = 0
         self._attributes: dict[int, bytes] = {}
         self._no_attribute_before = 0
-        self._no_use_before = 0
+        self._use_end = 0
         self._line, self._line_at = 1, 0
 
     def read(self) -> None:
@@ -170,9 +166,7 @@ class _Reader:
     def _in_definition(self, position: int) -> bool:
         return position < self._definition_end
 
-    def _keep(
-        self, specifier: str, kind: EdgeKind, line: int, names: tuple[str, ...] = (), detail: str = ""
-    ) -> None:
+    def _keep(self, specifier: str, kind: EdgeKind, line: int, names: tuple[str, ...] = (), detail: str = "") -> None:
         self.scan.imports.append(Import(specifier, kind, line, names, self._scope, detail))
 
     # Each token's handler answers where to go on, or None to go on behind the token.
@@ -189,25 +183,27 @@ class _Reader:
         return None
 
     def _use(self, start: int, end: int) -> int | None:
-        if start < self._no_use_before:
+        if start >= self._use_end:
+            text = _USE_TEXT.match(self.source, end)
+            assert text is not None
+            self._use_end = text.end()
+        if self.source[self._use_end : self._use_end + 1] != b";":
             return None
-        text = _USE_TEXT.match(self.source, end)
-        assert text is not None
-        if self.source[text.end() : text.end() + 1] != b";":
-            self._no_use_before = text.end()
+        leaves = _use_leaves(self.source, end, self._use_end)
+        if leaves is None:
             return None
         public = self._is_public(start)
         defined = self._in_definition(start)
-        local = not (defined or text.end() + 1 in self._items or self._in_call(start))
+        local = not (defined or self._use_end + 1 in self._items or self._in_call(start))
         kind = EdgeKind.REEXPORT if public else EdgeKind.IMPORT
-        for path, name, position in _use_leaves(self.source, end, text.end()):
+        for path, name, position in leaves:
             if defined and path[0] not in ("crate", "$crate"):
                 continue
             specifier = "::".join(path)
             self._keep(specifier, kind, self._line_of(position), (path[-1],) if path[-1] else ())
             if not defined:
                 self.scan.uses.append(RustUse(name, specifier, self._scope, public, local))
-        return text.end()
+        return self._use_end
 
     def _in_call(self, position: int) -> bool:
         """Whether a position lies in a macro call that is an item; positions do not descend."""
@@ -305,13 +301,17 @@ class _Reader:
             if name + b"!" not in self._seen[self._scope]:
                 self._seen[self._scope].add(name + b"!")
                 self._keep_path(name, EdgeKind.MACRO, start)
-        elif name not in _STANDARD_MACROS and not self._in_definition(start) and b"$" not in name:
-            if name not in self._seen[self._scope]:
-                self._seen[self._scope].add(name)
-                bare = _text(name)
-                self.scan.paths.append(len(self.scan.imports))
-                self._keep(f"{bare}!", EdgeKind.MACRO, self._line_of(start), (bare,), "path")
+        elif name not in self._seen[self._scope] and name not in _STANDARD_MACROS:
+            self._keep_bare(name, start)
         return None
+
+    def _keep_bare(self, name: bytes, start: int) -> None:
+        if self._in_definition(start) or b"$" in name:
+            return
+        self._seen[self._scope].add(name)
+        bare = _text(name)
+        self.scan.paths.append(len(self.scan.imports))
+        self._keep(f"{bare}!", EdgeKind.MACRO, self._line_of(start), (bare,), "path")
 
     def _keep_path(self, text: bytes, kind: EdgeKind, start: int) -> None:
         segments = [_text(segment) for segment in text.split(b"::")]
@@ -330,7 +330,7 @@ class _Reader:
     def _in_visibility(self, start: int) -> bool:
         """Whether the path is that of `pub(in path)`, which names a module around it and imports nothing."""
         before = self.source[max(0, start - 16) : start].split()
-        return before[-1:] == [b"in"] and before[-2:-1] == [b"pub("] or before[-1:] == [b"pub(in"]
+        return (before[-1:] == [b"in"] and before[-2:-1] == [b"pub("]) or before[-1:] == [b"pub(in"]
 
     def _include(self, macro: bytes, start: int, end: int) -> None:
         literal = _LITERAL.match(self.source, end)
@@ -356,49 +356,60 @@ def _path_values(attributes: bytes) -> tuple[tuple[str, ...], bool]:
     return tuple(_text(value) for _, value in values), bool(values) and not any(plain for plain, _ in values)
 
 
-def _use_leaves(source: bytes, start: int, end: int) -> Iterator[tuple[list[str], str, int]]:
-    """(path, name bound, position) of each leaf of the tree that a `use` declares; a glob ends in `*`."""
+_Leaf: TypeAlias = tuple[list[str], str, int]
+
+
+def _use_leaves(source: bytes, start: int, end: int) -> list[_Leaf] | None:
+    """(path, name bound, position) of each leaf of the tree that a `use` declares; a glob ends in `*`.
+
+    None where the text is no such tree, as when a semicolon is missing.
+    """
+    leaves: list[_Leaf] = []
     path: list[str] = []
-    depths: list[int] = []  # the length of the path around each open brace
-    base, position, alias, after_as = 0, start, "", False
+    around: list[int] = []  # the length of the path around each open brace
+    base, position, alias, before = 0, start, "", b""
     for match in _USE_TOKEN.finditer(source, start, end):
         token = match["token"]
         if token is None:
             continue
         if token == b"{":
-            depths.append(base)
+            around.append(base)
             base = len(path)
         elif token in (b",", b"}"):
-            yield from _leaf(path, base, alias, position)
+            _add_leaf(leaves, path, base, alias, position)
+            alias = ""
+            if token == b"}":
+                if not around:
+                    return None
+                base = around.pop()
             del path[base:]
-            alias, after_as = "", False
-            if token == b"}" and depths:
-                del path[base:]
-                base = depths.pop()
-                del path[base:]
         elif token == b"::":
             if not path:
                 path.append("")
                 position = match.start()
-        elif token == b"as" and len(path) > base:
-            after_as = True
-        elif after_as:
+        elif before == b"as":
             alias = _text(token)
-        else:
+        elif token != b"as":
             if len(path) == base or path == [""]:
                 position = match.start()
+            elif before != b"::":
+                return None
             path.append(_text(token))
-        if len(path) > _MAX_SEGMENTS:
-            return
-    yield from _leaf(path, base, alias, position)
+        before = token
+        if len(path) > _MAX_SEGMENTS or len(around) > _MAX_SEGMENTS:
+            return None
+    if around:
+        return None
+    _add_leaf(leaves, path, base, alias, position)
+    return leaves
 
 
-def _leaf(path: list[str], base: int, alias: str, position: int) -> Iterator[tuple[list[str], str, int]]:
-    if len(path) <= base or path[-1] == "" or "" in path[1:]:
+def _add_leaf(leaves: list[_Leaf], path: list[str], base: int, alias: str, position: int) -> None:
+    if len(path) <= base or path[-1] == "":
         return
     whole = path[:-1] if path[-1] == "self" and len(path) > 1 and path[-2] else path[:]
     if not any("$" in segment for segment in whole if segment != "$crate"):
-        yield whole, alias or whole[-1], position
+        leaves.append((whole, alias or whole[-1], position))
 
 
 def _after_skipped(source: bytes, token: re.Match[bytes]) -> int:
