@@ -48,9 +48,9 @@ class Voice:
 
 def say(text: str) -> None:
     """Print a result. Paths may hold bytes that are not UTF-8: those go out as they are in the file system."""
-    stream = click.get_binary_stream("stdout")
-    stream.write(text.encode("utf-8", "surrogateescape"))
-    stream.flush()
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
 
 
 def to_text(document: Any, as_text: Callable[..., str], output_format: str, speaker: Voice) -> str:

@@ -1,0 +1,190 @@
+"""The whole run, embedded: what it publishes, how much it does for it, and what a failure leaves."""
+
+import os
+
+import pytest
+from repositories import PROJECT, Repository
+
+from weft_storage.backends import open_store
+from weft_storage.model.files import FileStatus
+from weft_storage.model.runs import RunState
+
+SMALL = {"a.py": "import b\n", "b.py": "import c\n", "c.py": "X = 1\n", "d.py": "import missing_thing\n"}
+
+
+def test_a_second_scan_does_nothing(repository: Repository) -> None:
+    repository.write(SMALL)
+    first = repository.scan()
+    second = repository.scan()
+    assert first.counts["analyzed"] == 4
+    assert (second.counts["analyzed"], second.counts["cached"], second.counts["unchanged"]) == (0, 0, 4)
+    assert second.affected == 0
+    assert second.cache_hit_rate == 1.0
+    assert second.edges == first.edges == 2
+    assert repository.differences() == []
+
+
+def test_an_edit_extracts_one_file_and_affects_its_dependents(repository: Repository) -> None:
+    repository.write(SMALL)
+    repository.scan()
+    repository.write({"b.py": "import c\nY = 2\n"})
+    run = repository.scan()
+    assert (run.counts["analyzed"], run.counts["unchanged"], run.counts["modified"]) == (1, 3, 1)
+    assert run.affected == 2
+    assert repository.differences() == []
+
+
+def test_creating_a_missing_file_re_resolves_its_importers(repository: Repository) -> None:
+    repository.write({"pkg/__init__.py": "", "pkg/a.py": "from . import later\n", "pkg/b.py": "import os\n"})
+    repository.scan()
+    assert ("pkg/a.py", "pkg/later.py") not in repository.pairs()
+    repository.write({"pkg/later.py": ""})
+    run = repository.scan()
+    assert ("pkg/a.py", "pkg/later.py") in repository.pairs()
+    assert run.counts["analyzed"] <= 1
+    assert repository.differences() == []
+
+
+def test_deleting_a_file_affects_those_who_imported_it(repository: Repository) -> None:
+    repository.write(SMALL)
+    repository.scan()
+    repository.delete("c.py")
+    run = repository.scan()
+    assert run.counts["deleted"] == 1
+    assert run.affected == 3
+    assert ("b.py", "c.py") not in repository.pairs()
+    assert repository.differences() == []
+
+
+def test_facts_are_shared_by_projects_and_survive_a_revert(git_repository: Repository) -> None:
+    git_repository.write(SMALL)
+    first = git_repository.commit()
+    git_repository.scan()
+    git_repository.write({"a.py": "import c\nimport d\n"})
+    git_repository.commit()
+    assert git_repository.scan().counts["analyzed"] == 1
+    git_repository.git("checkout", "--quiet", first)
+    run = git_repository.scan()
+    assert (run.counts["analyzed"], run.counts["cached"]) == (0, 1)
+    assert git_repository.differences() == []
+
+
+def test_a_revision_is_read_without_a_checkout(git_repository: Repository) -> None:
+    git_repository.write(SMALL)
+    first = git_repository.commit()
+    git_repository.write({"a.py": "import c\n"})
+    git_repository.commit()
+    run = git_repository.scan(rev=first)
+    assert run.revision == first
+    assert ("a.py", "b.py") in git_repository.pairs()
+    assert git_repository.differences(rev=first) == []
+
+
+def test_every_file_is_accounted_for(repository: Repository) -> None:
+    repository.write(
+        {**SMALL, "binary.py": b"\0\1\2", "big.py": "#" * 100, "notes.txt": "x", "weft.toml": "max_file_size = 60\n"}
+    )
+    run = repository.scan()
+    counts = run.counts
+    assert counts["files"] == 6
+    assert counts["files"] == sum(counts[name] for name in ("analyzed", "unchanged", "cached", "skipped", "failed"))
+    reasons = {record.path: record.reason for record in repository.store.files(PROJECT) if record.reason}
+    assert reasons == {"binary.py": "binary", "big.py": "larger than 60 bytes (max_file_size)"}
+    assert run.state is RunState.PUBLISHED
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_makes_the_run_incomplete(repository: Repository) -> None:
+    repository.write(SMALL)
+    (repository.root / "b.py").chmod(0)
+    run = repository.scan()
+    assert run.state is RunState.INCOMPLETE
+    (repository.root / "b.py").chmod(0o644)
+    assert repository.scan().state is RunState.PUBLISHED
+    assert repository.differences() == []
+
+
+def test_a_file_that_takes_too_long_is_quarantined_and_named(repository: Repository) -> None:
+    repository.write({**SMALL, "slow.py": "x = [\n" + "    [1, 2, (3, 4)],\n" * 100_000 + "]\n"})
+    repository.write({"weft.toml": "file_timeout = 0.05\n"})
+    run = repository.scan()
+    assert run.state is RunState.INCOMPLETE
+    assert run.counts["failed"] == 1
+    assert [each.path for each in run.problems] == ["slow.py"]
+    failed = repository.store.files(PROJECT, ["slow.py"])
+    assert failed[0].status is FileStatus.FAILED
+    assert repository.pairs() == {("a.py", "b.py"), ("b.py", "c.py")}
+    again = repository.scan()
+    assert again.seconds["extract"] < 0.05, "a file in quarantine is not tried again"
+    assert again.state is RunState.INCOMPLETE
+    repository.write({"slow.py": "import a\n"})
+    assert repository.scan().state is RunState.PUBLISHED
+    assert repository.differences() == []
+
+
+def test_full_uses_nothing_that_is_known(repository: Repository) -> None:
+    repository.write(SMALL)
+    repository.scan()
+    run = repository.scan(full=True)
+    assert run.counts["analyzed"] == 4
+    assert repository.differences() == []
+
+
+def test_a_change_of_settings_is_noticed(repository: Repository) -> None:
+    repository.write(SMALL)
+    repository.scan()
+    repository.write({"weft.toml": 'exclude = ["b.py"]\n'})
+    run = repository.scan()
+    assert run.counts["deleted"] == 1
+    assert repository.pairs() == set()
+    assert repository.differences() == []
+
+
+def test_the_graph_does_not_depend_on_the_number_of_processes(repository: Repository) -> None:
+    repository.write({f"m{number}.py": f"import m{number // 2}\nimport m{number // 3}\n" for number in range(120)})
+    repository.scan(jobs=1)
+    with open_store("memory://") as other:
+        repository.scan(other, jobs=3)
+        assert list(other.edges(PROJECT)) == repository.edges()
+        assert list(other.outside(PROJECT)) == list(repository.store.outside(PROJECT))
+
+
+def test_an_asset_is_a_node_and_its_change_affects_importers(repository: Repository) -> None:
+    repository.write({"a.ts": 'import data from "./data.json";\n', "data.json": "{}", "other.json": "{}"})
+    repository.scan()
+    assert repository.pairs() == {("a.ts", "data.json")}
+    repository.write({"data.json": "[]", "other.json": "[]"})
+    run = repository.scan()
+    assert run.counts["modified"] == 1
+    assert run.affected == 2
+    assert repository.differences() == []
+
+
+def test_odd_names_come_through(repository: Repository) -> None:
+    odd = os.fsdecode(b"caf\xe9 \n'\".py")
+    (repository.root / odd).write_text("import target\n")
+    repository.write({"target.py": ""})
+    repository.scan()
+    assert (odd, "target.py") in repository.pairs()
+    assert repository.scan().counts["unchanged"] == 2
+    assert repository.differences() == []
+
+
+def test_a_failed_run_leaves_the_published_graph(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository.write(SMALL)
+    repository.scan()
+    published = repository.edges()
+    repository.write({"b.py": "import d\n"})
+    monkeypatch.setattr(type(repository.store), "publish", _fail)
+    with pytest.raises(RuntimeError, match="no room"):
+        repository.scan()
+    monkeypatch.undo()
+    assert repository.edges() == published
+    assert repository.store.runs(PROJECT)[0].state is RunState.FAILED
+    run = repository.scan()
+    assert run.counts["cached"] == 1, "what the failed run extracted is not lost"
+    assert repository.differences() == []
+
+
+def _fail(*_: object) -> None:
+    raise RuntimeError("no room")
