@@ -112,7 +112,10 @@ class Resolver(Protocol):
         ...
 
     def context(self, importer: str) -> Hashable:
-        """A value such that importers with the same one resolve equal imports equally; commonly the folder."""
+        """A value such that importers with the same one resolve equal imports equally; commonly the folder.
+
+        None where no two importers are known to: their resolutions are then not kept for others.
+        """
         ...
 
     def resolve(self, importer: str, imported: Import, index: Index) -> Resolution:

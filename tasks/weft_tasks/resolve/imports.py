@@ -64,6 +64,9 @@ def resolve_file(
                 merged[target.path, target.kind].append(edge)
 
     for imported in imports:
+        if context is None:
+            keep(imported, resolver.resolve(importer, imported, index))
+            continue
         # The line does not change where an import leads; everything else of it may.
         key = (resolver.family, context, msgspec.structs.replace(imported, line=0))
         keep(imported, index.memo(key, lambda imported=imported: resolver.resolve(importer, imported, index)))  # type: ignore[misc]

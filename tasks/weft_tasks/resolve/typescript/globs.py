@@ -12,6 +12,8 @@ Glob: TypeAlias = tuple[str, ...]
 
 # `{a,b}{c,d}…` doubles with every group.
 _MAX_ALTERNATIVES = 256
+# What may be left of a glob that takes any file directly in a folder.
+_ANY_FILE = frozenset({("*",), ("**",), ("**", "*")})
 _NOT_ENTERED = frozenset({"node_modules", "bower_components", "jspm_packages"})
 
 
@@ -84,20 +86,34 @@ def _rank(verdict: Verdict) -> int:
 
 
 def _taken(glob: Glob, folder: Glob) -> Verdict:
+    if not _meets(glob, folder):
+        return Verdict.NONE
     rests = {glob[state:] for state in _states(glob, folder, hidden=False)} - {()}
     if not rests:
         return Verdict.NONE
-    return Verdict.ALL if rests & {("*",), ("**",), ("**", "*")} else Verdict.SOME
+    return Verdict.ALL if rests & _ANY_FILE else Verdict.SOME
 
 
 def _dropped(glob: Glob, folder: Glob) -> Verdict:
+    if not _meets(glob, folder):
+        return Verdict.NONE
     if _matches_above(glob, folder):
         return Verdict.ALL
     rests = {glob[state:] for state in _states(glob, folder, hidden=True)}
-    if rests & {("*",), ("**",), ("**", "*")}:
+    if rests & _ANY_FILE:
         return Verdict.ALL
     # A glob that only reaches deeper than the folder's own files says nothing about them.
     return Verdict.SOME if any(sum(part != "**" for part in rest) <= 1 for rest in rests) else Verdict.NONE
+
+
+def _meets(glob: Glob, folder: Glob) -> bool:
+    """Whether the glob's literal beginning and the folder do not part ways."""
+    for segment, part in zip(glob, folder, strict=False):
+        if "*" in segment or "?" in segment:
+            return True
+        if segment != part:
+            return False
+    return True
 
 
 def _matches_above(glob: Glob, parts: Glob) -> bool:
@@ -146,11 +162,19 @@ def _closed(glob: Glob, states: set[int]) -> set[int]:
 
 
 def _wildcard(pattern: str, name: str) -> bool:
-    """`*` and `?` within a segment, by the two-pointer method: no backtracking beyond the last star."""
+    """Whether a segment with `*` and `?` matches a name."""
     if pattern == "*":
         return True
-    if "*" not in pattern and "?" not in pattern:
-        return pattern == name
+    prefix, star, suffix = pattern.partition("*")
+    if "?" not in pattern and "*" not in suffix:
+        if not star:
+            return pattern == name
+        return len(name) >= len(prefix) + len(suffix) and name.startswith(prefix) and name.endswith(suffix)
+    return _backtracking_wildcard(pattern, name)
+
+
+def _backtracking_wildcard(pattern: str, name: str) -> bool:
+    """Any number of wildcards, by the two-pointer method: no backtracking beyond the last star."""
     at, star, mark, here = 0, -1, 0, 0
     while here < len(name):
         if at < len(pattern) and pattern[at] == "*":

@@ -40,11 +40,12 @@ class TypeScriptResolver:
     def build(self, files: RepositoryFiles, settings: Settings) -> TypeScriptProject:  # noqa: ARG002 - the seam's
         return TypeScriptProject(files)
 
-    def context(self, importer: str) -> Hashable:
-        return importer  # Two files of one folder may belong to two tsconfigs.
+    def context(self, importer: str) -> Hashable:  # noqa: ARG002 - the seam's
+        return None  # Two files of one folder may belong to two tsconfigs; what can be shared is kept here.
 
     def resolve(self, importer: str, imported: Import, index: Index) -> Resolution:
-        site = _site(importer, imported, index)
+        requires = imported.detail == "require"
+        site = index.memo(("typescript site", importer, requires), lambda: _site(importer, requires, index))
         return _resolution(imported, _locate(site, imported), index)
 
 
@@ -85,7 +86,7 @@ class _Located(NamedTuple):
     run: str | None = None
 
 
-def _site(importer: str, imported: Import, index: Index) -> _Site:
+def _site(importer: str, requires: bool, index: Index) -> _Site:
     folder = parent(importer)
     surroundings: Surroundings = index.ask(Family.TYPESCRIPT, f"folder:{folder}")
     config = next(
@@ -97,11 +98,11 @@ def _site(importer: str, imported: Import, index: Index) -> _Site:
         None,
     )
     options: Options = index.ask(Family.TYPESCRIPT, f"config:{config}") if config else Options()
-    return _Site(folder, surroundings, options, _manner(options, imported), index)
+    return _Site(folder, surroundings, options, _manner(options, requires), index)
 
 
-def _manner(options: Options, imported: Import) -> Manner:
-    names = {"types", "require" if imported.detail == "require" else "import", *options.custom_conditions}
+def _manner(options: Options, requires: bool) -> Manner:
+    names = {"types", "require" if requires else "import", *options.custom_conditions}
     if options.module_resolution != "bundler":
         names.add("node")
     return Manner(frozenset(names), exports_first=options.module_resolution not in _WITHOUT_EXPORTS)
