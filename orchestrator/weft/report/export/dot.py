@@ -19,5 +19,8 @@ def dot(graph: Graph) -> Iterator[str]:
 
 def _quoted(name: str) -> str:
     """A quoted ID. Backslashes are doubled: the lexer keeps a pair as it is, and in a label it means one."""
-    text = printable(name).replace("\\", "\\\\").replace('"', '\\"')
+    text = printable(name)
+    if text.startswith("%"):  # Graphviz takes such names for its own, of nodes without one, and shows numbers instead.
+        text = "\\x25" + text[1:]
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'
