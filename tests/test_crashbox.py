@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft_storage.model.languages import Language
-from weft_tasks.crashbox import CrashBox, Limits, Request, decode_imports
+from weft_tasks.crashbox import CrashBox, Limits, Request
 from weft_tasks.crashbox.frames import FrameReader, to_frame
+from weft_tasks.extract.encoding import decode_imports
 
 GOOD = b"import a\n"
 # Deep nesting makes the parser's stack and the tree grow far beyond the size of the text.

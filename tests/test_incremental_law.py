@@ -70,7 +70,9 @@ names = st.builds(
     st.sampled_from(sorted(LINES)),
 )
 files = names.flatmap(lambda name: st.tuples(st.just(name), contents(os.path.splitext(name)[1])))
-manifests = st.sampled_from(sorted(MANIFESTS)).flatmap(lambda name: st.tuples(st.just(name), st.sampled_from(MANIFESTS[name])))
+manifests = st.sampled_from(sorted(MANIFESTS)).flatmap(
+    lambda name: st.tuples(st.just(name), st.sampled_from(MANIFESTS[name]))
+)
 
 
 class IncrementalEqualsFromScratch(RuleBasedStateMachine):
@@ -139,7 +141,9 @@ class IncrementalEqualsFromScratch(RuleBasedStateMachine):
         if folders:
             old = data.draw(st.sampled_from(folders))
             if not (self.repository.root / new).exists() and not new.startswith(old + "/"):
-                shutil.move(self.repository.root / old, self.repository.root / new)
+                above = (self.repository.root / new).parent
+                if above.is_dir():
+                    shutil.move(self.repository.root / old, self.repository.root / new)
 
     @rule(data=st.data(), name=names)
     def link(self, data: st.DataObject, name: str) -> None:

@@ -10,7 +10,7 @@ from weft.snapshot import Caches, Snapshot, identify, skip_reason
 from weft_storage.model.files import Content, FileRecord, FileStatus
 from weft_storage.model.languages import language_of
 from weft_storage.model.settings import Settings
-from weft_tasks.crashbox import facts_key
+from weft_tasks.extract.encoding import facts_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from weft_storage.model.edges import Edge
 from weft_storage.model.facts import CYCLE_KINDS, WEAK_KINDS, Declaration, EdgeKind
 from weft_storage.model.files import FileStatus
 from weft_storage.model.languages import unit_of
-from weft_tasks.crashbox import decode_declarations
+from weft_tasks.extract.encoding import decode_declarations
 from weft_tasks.finalize.graphs import ALL_KINDS, STRONG_KINDS
 from weft_tasks.finalize.merge import record_key
 from weft_tasks.graph import cyclic_components, levels, reach, shortest_cycle, shortest_path

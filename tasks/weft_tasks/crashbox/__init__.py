@@ -1,6 +1,5 @@
 """The crash box: extraction in a long-lived helper process, so that one file is the unit of failure."""
 
 from weft_tasks.crashbox.box import CrashBox, Limits, Outcome, Request
-from weft_tasks.crashbox.encoding import decode_declarations, decode_imports, facts_key
 
-__all__ = ["CrashBox", "Limits", "Outcome", "Request", "decode_declarations", "decode_imports", "facts_key"]
+__all__ = ["CrashBox", "Limits", "Outcome", "Request"]

@@ -13,9 +13,9 @@ from msgspec import msgpack
 
 from weft_storage.model.languages import Language
 from weft_storage.model.runs import StoredFacts
-from weft_tasks.crashbox.encoding import encode_facts
 from weft_tasks.crashbox.frames import FrameReader, to_frame
 from weft_tasks.extract import extract
+from weft_tasks.extract.encoding import encode_facts
 
 _request_decoder = msgpack.Decoder(tuple[bytes, str, bytes])
 
