@@ -54,7 +54,7 @@ def extract(source: bytes, language: Language) -> FileFacts:
     return FileFacts(
         language=language,
         imports=tuple(_imports(found, items)),
-        declarations=tuple(sorted(items.declarations, key=lambda each: (each.line, -each.end_line))),
+        declarations=tuple(items.declarations[position] for position in sorted(items.declarations)),
         interface=msgspec.msgpack.encode(_interface(found, items)),
         problems=problems,
     )
@@ -64,7 +64,7 @@ def extract(source: bytes, language: Language) -> FileFacts:
 class _Items:
     """What the grammar shows. Positions are bytes: `bodies` of inline modules, ends of `uses`, spans of `calls`."""
 
-    declarations: list[Declaration] = field(default_factory=list)
+    declarations: dict[int, Declaration] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     bodies: dict[int, int] = field(default_factory=dict)
     uses: set[int] = field(default_factory=set)
@@ -122,16 +122,14 @@ def _declare(kind: DeclarationKind, node: Node, region: _Region, items: _Items, 
         exported = b"macro_export" in source[max(0, node.start_byte - 160) : node.start_byte].rpartition(b"}")[2]
     if kind is DeclarationKind.FUNCTION and region.member:
         kind = DeclarationKind.METHOD
-    items.declarations.append(
-        Declaration(
-            name=name,
-            kind=kind,
-            line=node.start_point.row + 1,
-            end_line=node.end_point.row + 1,
-            digest=blake3(source[node.start_byte : node.end_byte]).digest(8),
-            parent=region.parent,
-            exported=exported,
-        )
+    items.declarations[node.start_byte] = Declaration(
+        name=name,
+        kind=kind,
+        line=node.start_point.row + 1,
+        end_line=node.end_point.row + 1,
+        digest=blake3(source[node.start_byte : node.end_byte]).digest(8),
+        parent=region.parent,
+        exported=exported,
     )
     if kind in _TYPES and not region.member:
         items.types[f"{region.scope}::{name}" if region.scope else name] = name

@@ -15,6 +15,8 @@ from weft_storage.model.interfaces.rust import RustExternCrate, RustInclude, Rus
 # Longer paths and deeper modules are no program's; the bounds keep hostile files linear.
 _MAX_SEGMENTS = 128
 _MAX_SCOPES = 64
+# Bytes that are looked through behind an attribute for the item that it belongs to.
+_MAX_ATTRIBUTES = 2048
 
 _SKIPPED = rb"""
     //[^\n]*+
@@ -174,7 +176,7 @@ class _Reader:
     def _attribute(self, start: int) -> int | None:
         if start < self._no_attribute_before:
             return None
-        run = _ATTRIBUTES.match(self.source, start)
+        run = _ATTRIBUTES.match(self.source, start, start + _MAX_ATTRIBUTES)
         assert run is not None
         self._no_attribute_before = run.end()
         visible = _VISIBILITY.match(self.source, run.end())

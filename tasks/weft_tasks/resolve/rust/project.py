@@ -5,13 +5,13 @@ Questions, their parts separated by `//`, which no path of a file or a module ho
     place:FILE                          -> [[crate, module], …] that the file is
     package:FILE                        -> folder of the package that the file lies in, or None
     mod:FILE//SCOPE//NAME               -> [files, paths probed] of a `mod` item
-    use|path|macro:CRATE//MODULE//PATH  -> [status, [[file, name], …], package, paths probed]
+    use|path:CRATE//MODULE//PATH        -> [status, [[file, name], …], package, paths probed]
     extern:CRATE//NAME                  -> the same
     bare:CRATE//MODULE//NAME            -> files that declare the macro of that name in textual scope there
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -57,16 +57,6 @@ class RustProject:
         self._sources = Sources(files)
         self._visible: dict[str, Visible] = {}
         self._names = Names(self._sources, self._visible_to)
-        self._answers: Mapping[str, Callable[..., Any]] = {
-            "place": self._place,
-            "package": self._package_folder,
-            "mod": self._mod,
-            "use": lambda crate, module, path: self._path(crate, module, path, importing=True),
-            "path": lambda crate, module, path: self._path(crate, module, path, importing=False),
-            "macro": lambda crate, module, path: self._path(crate, module, path, importing=False),
-            "extern": self._extern,
-            "bare": self._bare,
-        }
 
     @property
     def problems(self) -> Sequence[tuple[str, str]]:
@@ -74,7 +64,19 @@ class RustProject:
 
     def answer(self, key: str) -> Any:
         kind, _, rest = key.partition(":")
-        return self._answers[kind](*rest.split("//"))
+        if kind == "place":
+            return self._place(rest)
+        if kind == "package":
+            return self._package_folder(rest)
+        if kind == "extern":
+            return self._extern(*rest.split("//", 1))
+        # Only the last part comes from source text, and may hold anything.
+        place, scope, name = rest.split("//", 2)
+        if kind == "mod":
+            return self._mod(place, scope, name)
+        if kind == "bare":
+            return self._bare(place, scope, name)
+        return self._path(place, scope, name, importing=kind == "use")
 
     @cached_property
     def _trees(self) -> "_Trees":
@@ -149,7 +151,7 @@ class RustProject:
     def _library_called(self, name: str, crate: Crate) -> str | None:
         """The external package whose library may be called so: `md5` of `md-5`, `libcst_native` of `libcst`.
 
-        What a library is called stands in its own manifest, which is not here. A name of the repository's is not guessed.
+        What a library is called stands in its own manifest, which is not here. The repository's own are not guessed.
         """
         if any(package.library == name for package in self._packages.values()):
             return None
