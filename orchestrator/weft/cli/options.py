@@ -25,10 +25,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 _LOOKS: dict[str, dict[str, Any]] = {
-    "heading": {"bold": True},
-    "faint": {"dim": True},
+    "strong": {"bold": True},
+    "dim": {"dim": True},
     "good": {"fg": "green"},
-    "warning": {"fg": "yellow"},
+    "warn": {"fg": "yellow"},
     "bad": {"fg": "red"},
 }
 

@@ -8,15 +8,14 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from dataclasses import replace as replaced
 
 from msgspec.structs import replace
 
-from weft.pipeline.diff import diff
+from weft.pipeline.diff import Difference, diff
 from weft.pipeline.epoch import epoch_of, program_version, token_of
 from weft.pipeline.extraction import carry_out, counts, hit_rate
 from weft.pipeline.local import LocalPool
-from weft.pipeline.plan import make_plan
+from weft.pipeline.plan import Plan, make_plan
 from weft.pipeline.progress import Silent
 from weft.snapshot import ContentError, Contents, identify, take_snapshot
 from weft_storage.backends import Store
@@ -24,8 +23,8 @@ from weft_storage.model.errors import StoreError
 from weft_storage.model.runs import Publication, Run, RunState
 from weft_storage.model.settings import Settings
 from weft_tasks.crashbox import Limits
-from weft_tasks.finalize import Clock, Names, Progress, Scanned, finalize, load_known
-from weft_tasks.finalize.states import STATE_NAMES, Affected, encode_state
+from weft_tasks.finalize.states import STATE_NAMES, Affected, Names, encode_state
+from weft_tasks.finalize.watching import Clock, Progress
 
 __all__ = ["Options", "Progress", "analyze"]
 
@@ -62,37 +61,29 @@ def _analyze(store: Store, root: str, settings: Settings, options: Options, prog
     with clock.phase("snapshot"):
         progress.begin("snapshot")
         snapshot = take_snapshot(root, rev=options.rev, settings=settings)
-        epoch = epoch_of(settings, snapshot.links)
-        run = replace(run, revision=snapshot.revision, token=token_of(snapshot.token, epoch), seconds=clock.seconds)
+        token = token_of(snapshot.token, settings)
+    run = replace(run, revision=snapshot.revision, token=token, seconds=clock.seconds)
     published = store.published(options.project)
     if published and not options.full and _same(published, run):
         return _publish_unchanged(store, published, run)
+    # Loaded only now: the graph's libraries take longer to load than a scan without changes may take.
+    from weft_tasks.finalize.merge import Scanned
+    from weft_tasks.finalize.run import finalize, load_known
+
     with clock.phase("diff"):
         progress.begin("diff")
-        known = load_known(store, options.project)
-        keep = known.records if known.inputs.epoch == epoch and not options.full else {}
+        epoch = epoch_of(settings, snapshot.links)
+        known = load_known(store, options.project, anew=options.full)
+        keep = known.records if known.inputs.epoch == epoch else {}
         difference = diff(keep, snapshot, store, settings)
-        if difference.moving:
-            run = replace(run, token="")  # It does not stand for what was read: the next run must look again.
-        keys = {source.key for source in difference.sources}
-        plan = make_plan(
-            difference.sources,
-            settled=difference.settled,
-            known_keys=set() if options.full else store.known_facts(keys),
-            quarantined={} if options.full else store.quarantined(keys),
-        )
+        plan = _plan(difference, store, full=options.full)
     with clock.phase("extract"):
         progress.begin("extract", len(plan.jobs))
-        limits = Limits(settings.file_memory << 20, settings.file_timeout)
-        pool = LocalPool(options.jobs, limits, snapshot.contents)
+        pool = LocalPool(options.jobs, Limits(settings.file_memory << 20, settings.file_timeout), snapshot.contents)
         records = carry_out(plan, pool, store, progress.advance) | dict(difference.unchanged)
-    found = counts(
-        records.values(),
-        unchanged=difference.unchanged,
-        extracted={job.key for job in plan.jobs},
-        key_of={source.path: source.key for source in plan.pending},
-    )
-    run = replace(run, seconds=clock.seconds, counts=found, cache_hit_rate=hit_rate(found))
+    found = counts(records.values(), difference.unchanged, plan)
+    if difference.moving:
+        run = replace(run, token="")  # It does not stand for what was read: the next run must look again.
     with snapshot.contents() as contents:
         scanned = Scanned(
             records=records,
@@ -102,9 +93,18 @@ def _analyze(store: Store, root: str, settings: Settings, options: Options, prog
             read=lambda path: _read(contents, path),
             identify=lambda paths: identify(snapshot, paths, store).contents,
         )
-        if options.full:
-            known = replaced(known, inputs=type(known.inputs)())
+        run = replace(run, seconds=clock.seconds, counts=found, cache_hit_rate=hit_rate(found))
         return finalize(store, run, known, scanned, progress)
+
+
+def _plan(difference: Difference, store: Store, *, full: bool) -> Plan:
+    keys = {source.key for source in difference.sources}
+    return make_plan(
+        difference.sources,
+        settled=difference.settled,
+        known_keys=set() if full else store.known_facts(keys),
+        quarantined={} if full else store.quarantined(keys),
+    )
 
 
 def _new_run(root: str, options: Options) -> Run:
@@ -132,7 +132,7 @@ def _publish_unchanged(store: Store, published: Run, run: Run) -> Run:
         state=RunState.PUBLISHED,
         finished=time.time(),
         counts=dict.fromkeys(published.counts, 0)
-        | {name: published.counts.get(name, 0) for name in ("files", "skipped", "failed")}
+        | {name: published.counts.get(name, 0) for name in ("files", "skipped", "failed", "inputs")}
         | {"unchanged": had_facts},
         edges=published.edges,
         unresolved=published.unresolved,

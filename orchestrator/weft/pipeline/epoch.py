@@ -19,13 +19,16 @@ def program_version() -> str:
 
 def epoch_of(settings: Settings, links: Mapping[str, str]) -> str:
     """Equal epochs: what was found under one may be kept under the other."""
+    linked = repr(sorted(links.items())).encode("utf-8", "surrogateescape")
+    return blake3(_versions(settings) + linked).hexdigest(16)
+
+
+def token_of(snapshot_token: str, settings: Settings) -> str:
+    """Equal tokens: equal graphs. The snapshot's token stands for its links too."""
+    return blake3(_versions(settings) + snapshot_token.encode()).hexdigest(16)
+
+
+def _versions(settings: Settings) -> bytes:
     versions = [extractor_identity(language) for language in Language]
     versions += [f"{family.value}/{resolver_of(family).version}" for family in Family]
-    settled = json.encode((settings, versions))
-    linked = repr(sorted(links.items())).encode("utf-8", "surrogateescape")
-    return blake3(settled + b"\0" + linked).hexdigest(16)
-
-
-def token_of(snapshot_token: str, epoch: str) -> str:
-    """Equal tokens: equal graphs."""
-    return blake3(f"{snapshot_token}\0{epoch}".encode()).hexdigest(16)
+    return json.encode((settings, versions)) + b"\0"

@@ -72,24 +72,24 @@ def _analyzed(source: Source, facts: StoredFacts) -> FileRecord:
     )
 
 
-def counts(
-    records: Iterable[FileRecord], *, unchanged: Collection[str], extracted: Collection[bytes], key_of: dict[str, bytes]
-) -> dict[str, int]:
-    """How many files a run analyzed, found in the cache, left alone, skipped and failed; inputs are not among them."""
+def counts(records: Iterable[FileRecord], unchanged: Collection[str], plan: Plan) -> dict[str, int]:
+    """How many source files a run analyzed, found in the cache, left alone, skipped and failed."""
+    extracted = {job.key for job in plan.jobs}
+    analyzed = {source.path for source in plan.pending if source.key in extracted}
     found = dict.fromkeys(("files", "analyzed", "unchanged", "cached", "skipped", "failed"), 0)
     for record in records:
-        if record.status is FileStatus.INPUT:
-            continue
-        found["files"] += 1
-        if record.status is not FileStatus.ANALYZED:
-            found[record.status.value] += 1
-        elif record.path in unchanged:
-            found["unchanged"] += 1
-        elif key_of[record.path] in extracted:
-            found["analyzed"] += 1
-        else:
-            found["cached"] += 1
+        if record.status is not FileStatus.INPUT:
+            found["files"] += 1
+            found[_outcome(record, unchanged, analyzed)] += 1
     return found
+
+
+def _outcome(record: FileRecord, unchanged: Collection[str], analyzed: Collection[str]) -> str:
+    if record.status is not FileStatus.ANALYZED:
+        return record.status.value
+    if record.path in unchanged:
+        return "unchanged"
+    return "analyzed" if record.path in analyzed else "cached"
 
 
 def hit_rate(found: dict[str, int]) -> float:

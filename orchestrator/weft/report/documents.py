@@ -38,7 +38,10 @@ class EdgeEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Files of a run: all of them, what became of them, and how they differ from the last published run."""
+    """Source files of a run: all of them, what became of them, and how they differ from the last published run.
+
+    `inputs` are the other files that the graph depends on: manifests, and whatever else an edge leads to.
+    """
 
     files: int = 0
     analyzed: int = 0
@@ -49,6 +52,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     added: int = 0
     modified: int = 0
     deleted: int = 0
+    inputs: int = 0
+    inputs_changed: int = 0
 
 
 class Seconds(msgspec.Struct, frozen=True, kw_only=True):

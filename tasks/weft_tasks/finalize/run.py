@@ -1,0 +1,214 @@
+"""The end of a run, the same for every executor: whoever calls it, however often, publishes the same graph."""
+
+import dataclasses
+import time
+from collections import ChainMap, Counter, defaultdict
+from collections.abc import Collection, Mapping
+
+from msgspec.structs import replace
+
+from weft_storage.backends import Store
+from weft_storage.model.edges import Edge, Outside, Status
+from weft_storage.model.files import NO_CONTENT, ChangeKind, FileRecord, FileStatus
+from weft_storage.model.runs import ImporterRow, Problem, Publication, Run, RunState
+from weft_tasks.finalize.analysis import affected, components
+from weft_tasks.finalize.graphs import FileGraph, from_rows, from_stored, union, without
+from weft_tasks.finalize.merge import Known, Scanned, merge
+from weft_tasks.finalize.states import (
+    STATE_NAMES,
+    Components,
+    Inputs,
+    Names,
+    encode_state,
+    load_state,
+)
+from weft_tasks.finalize.watching import Clock, Progress
+
+
+def load_known(store: Store, project: str, *, anew: bool = False) -> Known:
+    """The published graph's side of a merge; with `anew` nothing of it is used but to tell what changed."""
+    published = store.published(project)
+    return Known(
+        records={record.path: record for record in store.files(project)},
+        names=load_state(store, project, Names),
+        inputs=Inputs() if anew else load_state(store, project, Inputs),
+        coverage=published.coverage if published else {},
+    )
+
+
+def finalize(
+    store: Store,
+    run: Run,
+    known: Known,
+    scanned: Scanned,
+    progress: Progress,
+) -> Run:
+    """Publish what a run found; gives the run as it was published.
+
+    Everything but `run`'s phases and counts is a function of (known, scanned): two runs over equal repositories
+    publish equal graphs, whatever their stores knew before.
+    """
+    clock = Clock(run.seconds)
+    with clock.phase("resolve"):
+        progress.begin("resolve")
+        merged = merge(store, run.project, known, scanned, progress.advance)
+        gone = sorted(path for path, record in known.records.items() if _left(record, scanned.records.get(path)))
+        before = _rows(store, run.project, {*merged.rows, *gone} if known.records else ())
+    with clock.phase("analyze"):
+        rewired = {path for path, row in merged.rows.items() if row.edges != before[path].edges}
+        old = from_stored(store.graph(run.project))
+        new = union(without(old, {*rewired, *gone}), from_rows(merged.rows[path] for path in sorted(rewired)))
+        records = _with_inputs(scanned, merged.inputs, new)
+        changes = file_changes(known, records, frozenset(scanned.names.paths))
+        found = affected(
+            old=old,
+            new=new,
+            files={*records, *known.records},
+            changes=changes,
+            resolved_anew={path for path in rewired if _leads_elsewhere(before[path], merged.rows[path])}
+            - changes.keys(),
+        )
+        same_graph = not rewired and not gone and known.records
+        cyclic = load_state(store, run.project, Components).components if same_graph else components(new)
+    with clock.phase("merge"):
+        coverage = _coverage(known, before, merged.rows, records)
+        failed = any(record.status is FileStatus.FAILED for record in records.values())
+        run = replace(
+            run,
+            state=RunState.INCOMPLETE if failed else RunState.PUBLISHED,
+            counts=run.counts | _count(known, records, changes),
+            edges=len(new.importers),
+            unresolved=sum(each[Status.UNRESOLVED.value] for each in coverage.values()),
+            affected=len(found.files),
+            components=len(cyclic),
+            coverage=coverage,
+            problems=_problems(records, merged.inputs),
+        )
+        states = (scanned.names, merged.inputs, found, Components(cyclic))
+        publication = Publication(
+            run=run,
+            files=[record for path, record in sorted(records.items()) if record != known.records.get(path)],
+            removed_files=sorted(known.records.keys() - records.keys()),
+            rows=[row for _, row in sorted(merged.rows.items())],
+            removed_rows=gone,
+            states={STATE_NAMES[type(state)]: encode_state(state) for state in states},
+        )
+    return _publish(store, publication, clock)
+
+
+def file_changes(known: Known, records: Mapping[str, FileRecord], paths: Collection[str]) -> dict[str, ChangeKind]:
+    """How files differ from the published run, by content.
+
+    A file that merely became an input of the graph, or ceased to be one, has not changed.
+    """
+    changes = {}
+    known_paths = frozenset(known.names.paths)
+    for path in sorted({*known.records, *records}):
+        before, after = known.records.get(path), records.get(path)
+        if after is None:
+            if path not in paths:
+                changes[path] = ChangeKind.DELETED
+        elif before is None:
+            if after.status is not FileStatus.INPUT or path not in known_paths:
+                changes[path] = ChangeKind.ADDED
+        elif before.content.digest != after.content.digest or before.status is not after.status:
+            changes[path] = ChangeKind.MODIFIED
+    return changes
+
+
+def _left(before: FileRecord, after: FileRecord | None) -> bool:
+    """Whether a file that had imports has none any more: deleted, skipped or failed."""
+    still = after is not None and after.status is FileStatus.ANALYZED
+    return before.status is FileStatus.ANALYZED and not still
+
+
+def _rows(store: Store, project: str, importers: Collection[str]) -> defaultdict[str, ImporterRow]:
+    """The published rows of some importers, without their reads; empty ones where there are none."""
+    edges: defaultdict[str, list[Edge]] = defaultdict(list)
+    outside: defaultdict[str, list[Outside]] = defaultdict(list)
+    if importers:
+        for edge in store.edges(project, importers):
+            edges[edge.importer].append(edge)
+        for each in store.outside(project, importers):
+            outside[each.importer].append(each)
+    rows: defaultdict[str, ImporterRow] = defaultdict(lambda: ImporterRow(""))
+    for path in importers:
+        rows[path] = ImporterRow(path, tuple(edges[path]), tuple(outside[path]))
+    return rows
+
+
+def _leads_elsewhere(before: ImporterRow, after: ImporterRow) -> bool:
+    return {(e.imported, e.kind) for e in before.edges} != {(e.imported, e.kind) for e in after.edges}
+
+
+def _with_inputs(scanned: Scanned, inputs: Inputs, graph: FileGraph) -> dict[str, FileRecord]:
+    """The records of the run: source files, and as inputs the manifests and the other files that edges lead to."""
+    sources = {path: record for path, record in scanned.records.items() if record.status is not FileStatus.INPUT}
+    manifests = {path for project in inputs.projects.values() for path in project.manifests}
+    targets = {graph.names[node] for node in set(graph.imported.tolist())}
+    paths = frozenset(scanned.names.paths)
+    wanted = {path for path in manifests | targets if path in paths and path not in sources}
+    records = sources | {path: scanned.records[path] for path in wanted if path in scanned.records}
+    contents = scanned.identify(sorted(wanted - records.keys()))
+    for path in wanted - records.keys():
+        records[path] = FileRecord(path, FileStatus.INPUT, contents.get(path, NO_CONTENT))
+    return records
+
+
+def _coverage(
+    known: Known,
+    before: Mapping[str, ImporterRow],
+    after: Mapping[str, ImporterRow],
+    records: Mapping[str, FileRecord],
+) -> dict[str, dict[str, int]]:
+    """Edges and outside imports per language and status: those known, less the replaced rows, plus the new ones."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for language, statuses in known.coverage.items():
+        counts[language].update(statuses)
+    for path, row in before.items():
+        if path in known.records:
+            counts[_language(known.records[path])].subtract(_statuses(row))
+    for path, row in after.items():
+        counts[_language(records[path])].update(_statuses(row))
+    return {
+        language: {status.value: counts[language][status.value] for status in Status}
+        for language in sorted(counts)
+        if any(counts[language].values())
+    }
+
+
+def _language(record: FileRecord) -> str:
+    return record.language.value if record.language else ""
+
+
+def _statuses(row: ImporterRow) -> Counter[str]:
+    found = Counter(each.status.value for each in row.outside)
+    ambiguous = sum(edge.ambiguous for edge in row.edges)
+    found[Status.AMBIGUOUS.value] = ambiguous
+    found[Status.RESOLVED.value] = len(row.edges) - ambiguous
+    return found
+
+
+def _count(known: Known, records: Mapping[str, FileRecord], changes: Mapping[str, ChangeKind]) -> dict[str, int]:
+    """Changed source files by kind of change; inputs of the graph (manifests, assets) apart."""
+    both = ChainMap(dict(records), dict(known.records))
+    sources = Counter(kind.value for path, kind in changes.items() if both[path].status is not FileStatus.INPUT)
+    inputs = sum(record.status is FileStatus.INPUT for record in records.values())
+    found = {kind.value: sources[kind.value] for kind in ChangeKind}
+    return found | {"inputs": inputs, "inputs_changed": len(changes) - sources.total()}
+
+
+def _problems(records: Mapping[str, FileRecord], inputs: Inputs) -> tuple[Problem, ...]:
+    """What a person should know: failed files, source and manifests that could not be read as intended."""
+    found = {Problem(path, record.reason) for path, record in records.items() if record.status is FileStatus.FAILED}
+    found |= {Problem(path, each) for path, record in records.items() for each in record.problems}
+    found |= {Problem(path, each) for project in inputs.projects.values() for path, each in project.problems}
+    return tuple(sorted(found))
+
+
+def _publish(store: Store, publication: Publication, clock: Clock) -> Run:
+    """Publish, with the times that are known just before: the publication holds the record of its own run."""
+    run = replace(publication.run, finished=time.time(), seconds=clock.seconds)
+    with clock.phase("merge"):
+        store.publish(dataclasses.replace(publication, run=run))
+    return replace(run, seconds=clock.seconds)
