@@ -6,7 +6,7 @@ belongs to a run and changes only by `publish`: readers see the last published o
 happens meanwhile. Rows of the graph are versioned by run, so that earlier graphs can be read until they are collected.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from enum import Flag, auto
 from typing import Protocol, Self
@@ -146,9 +146,15 @@ class Store(Protocol):
 
     # Care ------------------------------------------------------------------------------------------
 
-    def collect(self, *, keep_runs: int) -> dict[str, int]:
-        """Drop graphs older than the last `keep_runs` published runs of each project, and facts that no kept
-        graph and no file of it uses; rows dropped per table. Published graphs do not change."""
+    def collect(
+        self, *, keep_runs: int, facts_key: Callable[[FileRecord], bytes | None] | None = None
+    ) -> dict[str, int]:
+        """Drop graphs older than the last `keep_runs` published runs of each project, and facts (and quarantine) that
+        no file of a kept graph uses; rows dropped per table. Published graphs do not change.
+
+        `facts_key` gives the key of a file's facts, which the store cannot know; without it, and while a scan is
+        under way, facts stay.
+        """
         ...
 
     def stats(self) -> dict[str, int]:

@@ -13,7 +13,12 @@ def open_memory(url: str, *, create: bool) -> SqlStore:
         raise UsageError(f"store '{url}'", "names something, which memory cannot have", f"write {URL}")
     if not create:
         raise StoreUnavailable(f"store '{url}'", "does not exist", "choose a store that outlives its process")
+    return SqlStore(memory_database())
+
+
+def memory_database() -> SqliteDatabase:
+    """A new database with the schema of stores and nothing in it."""
     database = SqliteDatabase(URL, "file::memory:")
     with database.closing_on_error():
         migrate(database)
-    return SqlStore(database)
+    return database

@@ -22,6 +22,8 @@ DEFAULT_FOLDER = ".weft"
 _DAMAGED = ("is not a Weft store or is damaged", "move it away and scan again")
 _READ_ONLY = ("is read-only, the file or its folder", "make both writable or choose another --store")
 
+_SMALLEST = 512  # Bytes of SQLite's smallest page.
+
 # By SQLite's primary result codes: https://www.sqlite.org/rescode.html
 _PROBLEMS = {
     sqlite3.SQLITE_NOTADB: _DAMAGED,
@@ -174,16 +176,20 @@ class SqliteDatabase:
 def _check(path: str, url: str, *, create: bool) -> None:
     """Refuse what is no file, and a missing one unless it may be made."""
     try:
-        mode = os.stat(path).st_mode
+        found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         if not create:
             raise StoreUnavailable(f"store '{url}'", "does not exist", "run `weft scan` first") from None
         return
     except OSError as exc:
         raise StoreUnavailable(f"store '{url}'", f"cannot be opened: {exc.strerror}", "check its path") from exc
-    if not stat.S_ISREG(mode):
-        what = "is a directory, not a file" if stat.S_ISDIR(mode) else "is not a regular file"
+    if not stat.S_ISREG(found.st_mode):
+        what = "is a directory, not a file" if stat.S_ISDIR(found.st_mode) else "is not a regular file"
         raise StoreUnavailable(f"store '{url}'", what, "give the path of a file")
+    # SQLite takes a file of one byte for an empty one. (Never open the file to look: closing it again would drop the
+    # locks that other connections of this process hold on it, https://www.sqlite.org/howtocorrupt.html.)
+    if 0 < found.st_size < _SMALLEST:
+        raise StoreUnavailable(f"store '{url}'", *_DAMAGED)
 
 
 def _make_folder(folder: str, url: str) -> None:
@@ -205,15 +211,18 @@ def _connect(path: str, url: str, *, create: bool) -> SqliteDatabase:
     missing = not os.path.exists(path)
     if missing or (os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK)):
         return SqliteDatabase(url, f"{uri}?mode={'rwc' if create else 'rw'}", path)
-    database = SqliteDatabase(url, f"{uri}?mode=ro", path)
     try:
-        database.query("SELECT count(*) FROM sqlite_master")
+        return _opened_for_reading(SqliteDatabase(url, f"{uri}?mode=ro", path))
     except StoreUnavailable as exc:
-        database.close()
         # A WAL file wants shared memory beside it, also for reading. Without a WAL there is nothing to share.
         if _cause(exc) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or _has_wal(path):
             raise
-        return SqliteDatabase(url, f"{uri}?immutable=1", path)
+        return _opened_for_reading(SqliteDatabase(url, f"{uri}?immutable=1", path))
+
+
+def _opened_for_reading(database: SqliteDatabase) -> SqliteDatabase:
+    with database.closing_on_error():
+        database.query("SELECT count(*) FROM sqlite_master")
     return database
 
 

@@ -337,7 +337,7 @@ class SqlStore:
                 wanted = codec.chunks(json.dumps(encode_text(path)) for path in sorted(set(paths)))
                 rows = [row for chunk in wanted for row in self._query(f"{name}_of", *view, chunk)]
         with self._decoding():
-            found = [(decode_text(text) if text.startswith("/") else text, *rest) for text, *rest in rows]
+            found = [(decode_text(row[0]), *row[1:]) if row[0].startswith("/") else row for row in rows]
         return sorted(found, key=_first)
 
     def _path_texts(self, ids: Collection[int]) -> list[tuple[int, str]]:
