@@ -151,7 +151,7 @@ def _read(path: str, descriptor: int, limit: int | None) -> bytes:
 
 
 def _chunks(descriptor: int, size: int) -> Iterator[bytes]:
-    """The bytes of a file of that size, and one chunk more where there are more by now."""
-    while chunk := os.read(descriptor, min(max(size, 0) + 1, CHUNK)):
+    """The first `size` bytes of a file, or as many as there are."""
+    while size > 0 and (chunk := os.read(descriptor, min(size, CHUNK))):
         yield chunk
         size -= len(chunk)

@@ -58,7 +58,7 @@ class Git:
     def command(self, *arguments: str) -> list[str]:
         """The argument list that runs a command hardened."""
         settings = [part for option in _OPTIONS for part in ("-c", option)]
-        return ["git", "--no-pager", "--literal-pathspecs", *settings, "-C", self.directory, *self.options, *arguments]
+        return ["git", "--no-pager", *settings, "-C", self.directory, *self.options, *arguments]
 
     def run(self, *arguments: str, stdin: bytes | None = None) -> bytes:
         """What a command prints. Raises RepositoryError where it fails."""

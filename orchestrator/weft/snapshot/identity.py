@@ -1,6 +1,6 @@
 """Identities: which content every file has, read only where nothing vouches for it. Knows no facts and no graph."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from time import time_ns
 
@@ -14,6 +14,7 @@ from weft_storage.model.settings import Settings
 
 _MINIFIED_NAMES = (".min.js", ".min.mjs", ".min.cjs")
 _BATCH = 4096
+_TICK_NS = 10_000_000  # by which the times of files may lag behind the clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,19 @@ class Identities:
     changed: set[str] = field(default_factory=set)
 
 
-def identify(snapshot: Snapshot, paths: Iterable[str], caches: Caches) -> Identities:
+def identify(snapshot: Snapshot, paths: Iterable[str], caches: Caches, *, doubted: bool = False) -> Identities:
     """The content identity of each of the snapshot's paths that is given.
 
     A file is read only if neither git nor the stat cache vouches for what it holds; no more than a chunk of it is held.
-    What was learned is put into the caches.
+    What was learned is put into the caches. Files on disk that are `doubted` are read in any case, and the stat cache
+    outranks git for them from then on: git goes on vouching for a file whose conversion was changed after
+    its checkout.
     """
-    wanted = sorted(set(paths))
+    wanted = sorted(dict.fromkeys(paths))
     if isinstance(snapshot.source, Commit):
         return _identify_blobs(snapshot, snapshot.source, wanted, caches)
     with TreeContents(snapshot.root) as contents:
-        return _TreeIdentifier(snapshot, snapshot.source, contents, caches).identify(wanted)
+        return _TreeIdentifier(snapshot, snapshot.source, contents, caches).identify(wanted, doubted=doubted)
 
 
 def skip_reason(path: str, content: Content, settings: Settings) -> str | None:
@@ -57,7 +60,7 @@ def skip_reason(path: str, content: Content, settings: Settings) -> str | None:
     return "minified" if content.trait is Trait.MINIFIED or path.endswith(_MINIFIED_NAMES) else None
 
 
-def _identify_blobs(snapshot: Snapshot, commit: Commit, paths: Collection[str], caches: Caches) -> Identities:
+def _identify_blobs(snapshot: Snapshot, commit: Commit, paths: Sequence[str], caches: Caches) -> Identities:
     oids = {path: snapshot.oids[path] for path in paths if path in snapshot.oids}
     known = caches.blobs(set(oids.values()))
     missing = [oid for oid in dict.fromkeys(oids.values()) if oid not in known]
@@ -113,44 +116,59 @@ class _TreeIdentifier:
         self._statcache = StatCache(caches, snapshot.root)
         self._learned = _Learned(caches)
         self._found = Identities()
+        self._blobs: dict[str, Content] = {}
 
-    def identify(self, paths: Collection[str]) -> Identities:
-        vouched = {path: oid for path in paths if (oid := self._vouched(path))}
-        known = self._caches.blobs(set(vouched.values()))
-        for path in paths:
-            oid = vouched.get(path, "")
-            self._identify(path, oid, known.get(oid))
+    def identify(self, paths: Sequence[str], *, doubted: bool) -> Identities:
+        if doubted:
+            for path in paths:
+                self._read(path)
+        else:
+            for path in self._vouched(paths):
+                self._look(path)
         self._learned.flush()
-        current = frozenset(self._snapshot.paths)
-        self._statcache.save(lambda path: path in current)
+        self._statcache.save(frozenset(self._snapshot.paths))
         return self._found
 
-    def _vouched(self, path: str) -> str:
+    def _vouched(self, paths: Sequence[str]) -> list[str]:
+        """Add the identities of files that are known blobs; the paths of all others."""
+        oids = self._snapshot.oids
+        self._blobs = self._caches.blobs(set(map(self._git_oid, paths)) - {""})
+        others: list[str] = []
+        for path in paths:
+            oid = oids.get(path)
+            content = self._blobs.get(oid) if oid is not None else None
+            if oid is None or content is None or path in self._statcache:
+                others.append(path)
+                continue
+            self._found.contents[path] = content
+            self._found.oids[path] = oid
+        return others
+
+    def _git_oid(self, path: str) -> str:
         return self._snapshot.oids.get(path) or self._snapshot.converted.get(path, "")
 
-    def _identify(self, path: str, oid: str, blob: Content | None) -> None:
+    def _look(self, path: str) -> None:
+        """Add the identity of a file from whatever vouches for it as it looks now."""
+        signature = self._contents.signature(path)
+        entry = self._statcache.find(path, signature) if signature is not None else None
+        if entry is not None:
+            self._add(path, signature, entry.content, entry.oid)
+            return
+        oid = self._git_oid(path)
+        blob = self._blobs.get(oid)
+        # Conversions that add or remove bytes have not been at work where the sizes are equal.
+        if blob is not None and signature is not None and signature.size == blob.size:
+            self._add(path, signature, blob, oid)
+        else:
+            self._read(path)
+
+    def _read(self, path: str) -> None:
         if path in self._snapshot.skipped:
             self._found.failures[path] = self._snapshot.skipped[path]
             return
-        signature = self._contents.signature(path)
-        # A vouched file of another size has been converted, or edited since.
-        if blob is not None and signature is not None and signature.size == blob.size:
-            self._add(path, blob, oid)
-        elif not self._find(path, signature):
-            self._read(path)
-
-    def _find(self, path: str, signature: Signature | None) -> bool:
-        """Whether the stat cache knows the file."""
-        entry = self._statcache.find(path, signature) if signature is not None else None
-        if entry is None:
-            return False
-        self._compare(path, signature, entry.content)
-        self._add(path, entry.content, entry.oid)
-        return True
-
-    def _read(self, path: str) -> None:
         read_at = time_ns()
-        oid = self._claim(path)
+        vouched = self._git_oid(path)
+        oid = vouched or self._snapshot.claimed.get(path, "")
         try:
             object_format = self._disk.object_format_of(path) if oid else None
             content, name, signature = self._contents.identify(path, object_format)
@@ -158,26 +176,28 @@ class _TreeIdentifier:
             self._found.failures[path] = error.reason
             self._compare(path, None, None)
             return
-        self._compare(path, signature, content)
         proved = oid if name == oid else ""
         if proved:
             self._learned.put(oid, content)
-        self._statcache.put(path, signature, content, proved, read_at=read_at)
-        self._add(path, content, proved)
+        if not (vouched and proved):
+            self._statcache.put(path, signature, content, proved, read_at=read_at)
+        self._add(path, signature, content, proved)
 
-    def _claim(self, path: str) -> str:
-        return self._vouched(path) or self._snapshot.claimed.get(path, "")
-
-    def _compare(self, path: str, signature: Signature | None, content: Content | None) -> None:
-        """Notice a file that is not what the snapshot's token was made from."""
-        token_content = self._disk.read.get(path)
-        if token_content is not None:
-            if token_content != content:
-                self._found.changed.add(path)
-        elif path in self._signatures and self._signatures[path] != signature:
-            self._found.changed.add(path)
-
-    def _add(self, path: str, content: Content, oid: str) -> None:
+    def _add(self, path: str, signature: Signature | None, content: Content, oid: str) -> None:
         self._found.contents[path] = content
         if oid:
             self._found.oids[path] = oid
+        self._compare(path, signature, content)
+
+    def _compare(self, path: str, signature: Signature | None, content: Content | None) -> None:
+        """Notice a file that is not what the snapshot's token was made from."""
+        if path in self._disk.read:
+            changed = self._disk.read[path] != content
+        elif path in self._signatures:
+            changed = self._signatures[path] != signature
+        elif path in self._snapshot.oids and self._found.oids.get(path) == self._snapshot.oids[path]:
+            changed = False
+        else:
+            changed = signature is None or signature.ctime_ns > self._disk.since - _TICK_NS
+        if changed:
+            self._found.changed.add(path)

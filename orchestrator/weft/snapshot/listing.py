@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 LONGEST_TARGET = 4096
-"""Bytes of a symbolic link's text; Linux allows no more either."""
+"""Bytes of a symbolic link's text, and of the path that it leads to; Linux allows no more either."""
 
 SUBMODULE = "submodule"
 NESTED = "nested repository"
@@ -24,9 +24,7 @@ NOT_CHECKED_OUT = "not checked out"
 UNREADABLE = "unreadable"
 UNSAFE = "not a path that a file can have"
 
-# Linux gives up after as many links.
-_MAX_LINKS = 40
-_MAX_STEPS = 4096
+_END = "/"  # of what a link says, among the components of a path
 _UNSAFE_SIGNS = ("//", "./", "/.\0", "..\0", "\0.\0", "\0/", "/\0")
 
 
@@ -88,44 +86,57 @@ def follow_links(texts: Mapping[str, str], paths: Sequence[str], root: str) -> t
 
     `texts` are what the links say; `root` is the absolute folder that absolute ones are compared with.
     """
-    followed: dict[str, str] = {}
-    lost: dict[str, str] = {}
+    known: dict[str, tuple[str, str]] = {}
     for link in texts:
-        target, reason = _follow(link, texts, root)
-        if reason or _exists(target, paths):
-            (lost if reason else followed)[link] = reason or target
-        else:
-            lost[link] = DANGLING
-    return followed, lost
+        if link not in known:
+            _follow(link, texts, root, known)
+    followed = {link: target for link, (target, reason) in known.items() if not reason and _exists(target, paths)}
+    lost = {link: reason or DANGLING for link, (_, reason) in known.items() if link not in followed}
+    return dict(sorted(followed.items())), lost
 
 
-def _follow(link: str, texts: Mapping[str, str], root: str) -> tuple[str, str]:
-    """The path that a link leads to, or "" and the reason; as the kernel does it, component by component."""
+def _follow(link: str, texts: Mapping[str, str], root: str, known: dict[str, tuple[str, str]]) -> None:
+    """Note the path that a link leads to, or "" and the reason why to none; likewise for all links on the way.
+
+    As the kernel does it, component by component. A link's path has no link above it, so it always means the same and
+    is followed once: the time is linear in the texts.
+    """
     here: list[str] = []
     ahead = link.split("/")[::-1]
-    links = steps = 0
-    while ahead:
+    entered: dict[str, None] = {}
+    reason = ""
+    while ahead and not reason:
         part = ahead.pop()
-        steps += 1
-        if part == ".." and not here:
-            return "", OUTSIDE
-        if part == "..":
-            here.pop()
+        if part == _END:
+            known[entered.popitem()[0]] = "/".join(here), ""
+        elif part == "..":
+            reason = "" if here else OUTSIDE
+            here = here[:-1]
         elif part not in ("", "."):
             here.append(part)
-            text = texts.get("/".join(here))
-            if text is not None:
-                here.pop()
-                links += 1
-                inside = _inside(text, root)
-                if inside is None:
-                    return "", OUTSIDE
-                if text.startswith("/"):
-                    here = []
-                ahead += inside.split("/")[::-1]
-        if links > _MAX_LINKS or steps > _MAX_STEPS:
-            return "", LOOP
-    return "/".join(here), ""
+            path = "/".join(here)
+            if len(path) > LONGEST_TARGET:
+                reason = DANGLING
+            elif path in known:
+                target, reason = known[path]
+                here = target.split("/") if target else []
+            elif path in texts:
+                reason = LOOP if path in entered else _enter(texts[path], root, here, ahead)
+                entered[path] = None
+    known |= dict.fromkeys(entered, ("", reason))
+    known.setdefault(link, ("/".join(here), reason))
+
+
+def _enter(text: str, root: str, here: list[str], ahead: list[str]) -> str:
+    """Go on with what a link says instead of its name; the reason where that leads to nothing."""
+    inside = _inside(text, root)
+    if not text or "\0" in text:
+        return DANGLING
+    if inside is None:
+        return OUTSIDE
+    here[:] = [] if text.startswith("/") else here[:-1]
+    ahead += [_END, *inside.split("/")[::-1]]
+    return ""
 
 
 def _inside(text: str, root: str) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from weft.snapshot.git import Git, fail
 from weft_storage.model.errors import RepositoryError
 
-_COMMIT = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_OID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _QUESTIONS = (
     "--is-bare-repository",
     "--is-inside-work-tree",
@@ -86,18 +86,25 @@ def find_repository(root: str) -> Repository | None:
 
 def find_commit(repository: Repository, rev: str) -> str:
     """The full id of the commit that `rev` names. Raises RepositoryError where there is none."""
-    # No ref starts with a dash, and not every version of `rev-parse --verify` has a way to say so.
-    if rev and not rev.startswith("-") and "\0" not in rev:
-        found = repository.git.attempt("rev-parse", "--verify", "--quiet", rev + "^{commit}").stdout.strip()
-        if _COMMIT.fullmatch(found):
-            return found.decode()
-    raise RepositoryError(repository.git.directory, f"there is no commit {rev!r}", _how_to_have_it(repository))
+    named = object_id(repository.git, rev)
+    commit = object_id(repository.git, named + "^{commit}") if named else ""
+    if not commit:
+        raise RepositoryError(repository.git.directory, f"there is no commit {rev!r}", _how_to_have_it(repository))
+    return commit
 
 
 def head_commit(repository: Repository) -> str:
     """The full id of the commit that is checked out, "" where there is none yet."""
-    found = repository.git.attempt("rev-parse", "--verify", "--quiet", "HEAD^{commit}").stdout.strip()
-    return found.decode() if _COMMIT.fullmatch(found) else ""
+    return object_id(repository.git, "HEAD^{commit}")
+
+
+def object_id(git: Git, name: str) -> str:
+    """The full id of the one object that git knows by a name, "" where there is none or more than one."""
+    # No name starts with a dash, and not every version of `rev-parse --verify` has a way to say that none is an option.
+    if name.startswith("-") or "\0" in name:
+        return ""
+    found = git.attempt("rev-parse", "--verify", "--quiet", name).stdout.strip()
+    return found.decode() if _OID.fullmatch(found) else ""
 
 
 def _check_absence(root: str, complaints: bytes) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from weft.snapshot.listing import LONGEST_TARGET, SUBMODULE, Findings
 from weft.snapshot.objects import ObjectError, Objects
-from weft.snapshot.repository import Repository
+from weft.snapshot.repository import Repository, object_id
 
 _LINK = "120000"
 _MODULE = "160000"
@@ -16,35 +16,30 @@ class Revision:
 
     commit: str
     tree: str
-    prefix: str
 
 
 def read_revision(repository: Repository, commit: str) -> Revision:
     """The repository's folder as it is in a commit."""
-    prefix = repository.prefix
-    named = repository.git.attempt("rev-parse", "--verify", "--quiet", f"{commit}:{prefix}")
-    return Revision(commit, named.stdout.decode("ascii", "replace").strip(), prefix)
+    entry = f"{commit}:{repository.prefix}" if repository.prefix else commit
+    named = object_id(repository.git, entry)
+    return Revision(commit, object_id(repository.git, named + "^{tree}") if named else "")
 
 
 def list_revision(repository: Repository, revision: Revision, objects: Objects) -> Findings:
     """All that a commit holds in the folder, by paths relative to it. Raises RepositoryError where git cannot."""
-    below = f"{revision.prefix}/" if revision.prefix else ""
-    listed = repository.git.run(
-        "ls-tree", "-r", "-z", "--full-tree", revision.commit, *(("--", below) if below else ())
-    )
     found = Findings()
+    if not revision.tree:
+        return found
+    listed = repository.git.run("ls-tree", "-r", "-z", "--full-tree", revision.tree)
     for record in listed.decode("utf-8", "surrogateescape").split("\0")[:-1]:
         entry, _, path = record.partition("\t")
-        if not path.startswith(below):
-            continue
         mode, _, oid = entry.split(" ")
-        name = path[len(below) :]
         if mode == _MODULE:
-            found.skipped[name] = SUBMODULE
+            found.skipped[path] = SUBMODULE
         elif mode == _LINK:
-            _add_link(found, name, oid, objects)
+            _add_link(found, path, oid, objects)
         else:
-            found.oids[name] = oid
+            found.oids[path] = oid
     found.files = dict.fromkeys(found.oids)
     return found
 

@@ -33,13 +33,14 @@ _FEW_BYTES = 8 * 1024 * 1024
 class Disk:
     """Work trees or a plain folder beneath a root, as they were seen; `modules` has submodules that cannot be read.
 
-    `read` are identities of the files whose content the token names.
+    `read` are identities of the files whose content the token names; `since` (ns) is when looking began.
     """
 
     root: str
     trees: Sequence[WorkTree]
     modules: Mapping[str, str]
     read: Mapping[str, Content]
+    since: int
 
     def find(self) -> Findings:
         """All there is."""
@@ -180,6 +181,7 @@ def _take_worktree(root: str, repository: Repository | None, settings: Settings)
     if repository is not None and not repository.in_work_tree:
         problem = "a bare repository has no files on disk" if repository.bare else "this is no part of a work tree"
         raise RepositoryError(root, problem, "name a revision to read, or the work tree")
+    since = time_ns()
     with ThreadPoolExecutor(1) as pool:
         head = pool.submit(head_commit, repository) if repository is not None else None
         top = read_worktree(root, "", repository, settings.exclude)
@@ -191,7 +193,7 @@ def _take_worktree(root: str, repository: Repository | None, settings: Settings)
         root=root,
         revision=head.result() if head is not None else "",
         token=_token("disk", settings, [*pieces, *_mapping(modules)]),
-        source=Disk(root, trees, modules, read),
+        source=Disk(root, trees, modules, read, since),
         exclude=settings.exclude,
     )
 

@@ -1,7 +1,7 @@
 """The stat cache: content identities of files that look unchanged on disk. Losing it costs time, never truth."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 import msgspec
@@ -62,12 +62,19 @@ class StatCache:
         self._entries = _decode(caches.cache(self._name))
         self._changed = False
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._entries
+
     def find(self, path: str, signature: Signature) -> Entry | None:
-        """What is known of a file that has this signature now."""
+        """What is known of a file that has this signature now; what was known of it before is forgotten."""
         entry = self._entries.get(path)
-        if entry is None or (entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode) != signature:
+        if entry is None:
             return None
-        return entry
+        if (entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode) == signature:
+            return entry
+        del self._entries[path]
+        self._changed = True
+        return None
 
     def put(self, path: str, signature: Signature, content: Content, oid: str, *, read_at: int) -> None:
         """Remember a file that was read at a time (ns), unless it could have changed unseen since."""
@@ -75,13 +82,14 @@ class StatCache:
             self._entries[path] = Entry(*signature, content, oid)
             self._changed = True
 
-    def save(self, is_kept: Callable[[str], bool]) -> None:
-        """Store what has changed, without the files that are not kept."""
+    def save(self, kept: Collection[str]) -> None:
+        """Store what has changed, of the paths that are kept."""
         if not self._changed:
             return
-        kept = {path: entry for path, entry in self._entries.items() if is_kept(path)}
-        paths = "\0".join(kept).encode("utf-8", "surrogateescape")
-        self._caches.put_cache(self._name, msgspec.msgpack.encode(_Payload(FORMAT_VERSION, paths, list(kept.values()))))
+        entries = {path: entry for path, entry in self._entries.items() if path in kept}
+        paths = "\0".join(entries).encode("utf-8", "surrogateescape")
+        payload = _Payload(FORMAT_VERSION, paths, list(entries.values()))
+        self._caches.put_cache(self._name, msgspec.msgpack.encode(payload))
         self._changed = False
 
 

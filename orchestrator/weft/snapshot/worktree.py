@@ -20,7 +20,7 @@ from weft.snapshot.attributes import NAME as ATTRIBUTES
 from weft.snapshot.attributes import OPAQUE, Conversion, conversions, opaque_paths
 from weft.snapshot.beneath import Beneath, Signature, signature
 from weft.snapshot.contents import ContentError, TreeContents
-from weft.snapshot.git import Git
+from weft.snapshot.git import Git, fail
 from weft.snapshot.listing import LONGEST_TARGET, NESTED, NOT_CHECKED_OUT, SPECIAL, SUBMODULE, UNREADABLE, Findings
 from weft.snapshot.repository import Repository
 from weft_storage.model.errors import RepositoryError
@@ -123,7 +123,10 @@ def is_ignored(repository: Repository, tree: WorkTree) -> bool:
         return False
     asked = os.path.basename(repository.prefix).encode("utf-8", "surrogateescape") + b"/\0"
     above = Git(os.path.dirname(repository.git.directory), repository.git.options)
-    return above.attempt("check-ignore", "-z", "--stdin", stdin=asked).returncode == 0
+    answer = above.attempt("check-ignore", "-z", "--stdin", stdin=asked)
+    if answer.returncode not in (0, 1):
+        fail(repository.git.directory, "check-ignore", answer.stderr)
+    return answer.returncode == 0
 
 
 def list_worktree(root: str, tree: WorkTree) -> Findings:
