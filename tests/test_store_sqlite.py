@@ -13,6 +13,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -614,6 +615,7 @@ def publish_alternately(url: str) -> None:
                 publish(store, files=graph.files.values(), rows=graph.rows.values(), states=graph.states)
 
 
+@cache
 def _two_graphs() -> list[Graph]:
     names = [f"f{number}" for number in range(1500)]
     return [
@@ -654,6 +656,17 @@ def _check_whole(url: str) -> None:
             check(store, "p", _two_graphs()[seed])
         store.collect(keep_runs=1)
     assert _execute(url, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_collecting_makes_the_file_smaller(url: str) -> None:
+    names = [f"f{number}" for number in range(5000)]
+    with open_store(url) as store:
+        publish(store, files=map(record, names), rows=[row(name, *names[:10]) for name in names])
+        publish(store, removed_files=names, removed_rows=names)
+        before = store.stats()["bytes"]
+        store.collect(keep_runs=1)
+        assert store.stats()["bytes"] < before / 5
+    assert os.path.getsize(sqlite_path(url)) < before / 5
 
 
 # Statements ------------------------------------------------------------------------------------------

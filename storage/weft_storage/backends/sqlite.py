@@ -53,7 +53,7 @@ def open_sqlite(url: str, *, create: bool = True) -> SqlStore:
     database = _connect(path, url, create=create)
     with database.closing_on_error():
         if not is_current(database, create=create):
-            database.use_wal()
+            database.lay_out()
             migrate(database)
     return SqlStore(database)
 
@@ -112,6 +112,11 @@ class SqliteDatabase:
             [(pages,)], [(page_size,)] = self.query("PRAGMA page_count"), self.query("PRAGMA page_size")
         return int(pages) * int(page_size)
 
+    def shrink(self) -> None:
+        with self._turn, self._translating():
+            # As a script, because the pragma frees one page a step and has no rows for which `execute` would go on.
+            self._connection.executescript("PRAGMA incremental_vacuum")
+
     def close(self) -> None:
         with self._turn, self._translating():
             self._connection.close()
@@ -125,8 +130,11 @@ class SqliteDatabase:
             self._connection.close()
             raise
 
-    def use_wal(self) -> None:
-        """Let readers read while a writer writes. Persistent; a file system without shared memory keeps its journal."""
+    def lay_out(self) -> None:
+        """Set what an empty file is laid out for: large rows, giving back room, reading while another writes.
+
+        Persistent. A file system that cannot do the last keeps a rollback journal.
+        """
 
         def attempt() -> bool:
             try:
@@ -139,7 +147,9 @@ class SqliteDatabase:
             return True
 
         with self._turn, self._translating():
-            self.query("PRAGMA page_size = 8192")  # Heeded by empty databases only.
+            # Both are heeded by empty databases only.
+            self.query("PRAGMA page_size = 8192")
+            self.query("PRAGMA auto_vacuum = INCREMENTAL")
             if self.query("PRAGMA journal_mode") != [("wal",)]:
                 wait_for(attempt, BUSY_SECONDS)
 

@@ -66,6 +66,10 @@ class Database(Protocol):
         """Bytes that the database takes."""
         ...
 
+    def shrink(self) -> None:
+        """Give back the room of dropped rows, where the database does not by itself."""
+        ...
+
     def close(self) -> None:
         """Release the database; idempotent."""
         ...
@@ -248,6 +252,7 @@ class SqlStore:
                 used = self._used_facts(facts_key)
                 dropped["facts"] = self._drop_keys("facts", used)
                 dropped["quarantine"] = self._drop_keys("quarantine", used)
+        self.database.shrink()
         return dropped
 
     def stats(self) -> dict[str, int]:
