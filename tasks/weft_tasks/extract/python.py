@@ -57,6 +57,12 @@ _SEQUENCES = frozenset({"list", "tuple", "set", "expression_list", "parenthesize
 _SCOPES = frozenset({"function_definition", "class_definition", "lambda"})
 # Deeper classes are not read: each is hashed with all that it holds, which would grow with the square of the depth.
 _MAX_CLASS_DEPTH = 32
+# Conditions and expressions that people write are not nested deeper; climbing further would cost the square of it.
+_MAX_CLIMB = 50
+# The next place is most often in the statement after this one; beyond, going down again from above is faster.
+_MAX_BESIDE = 6
+# The children of an ERROR node are one long list, searched from its beginning.
+_MAX_BROKEN = 1000
 
 
 class _Taken(NamedTuple):
@@ -107,24 +113,71 @@ class _Ranges:
         return last >= 0 and place < self._ends[last]
 
 
+class _Seeker:
+    """Finds what stands at ever later places of a tree, in one pass over it.
+
+    Asking the root for each place, or a node for its parent, takes time that grows with the depth of the tree.
+    """
+
+    def __init__(self, root: Node) -> None:
+        self._cursor = root.walk()
+
+    def at(self, place: int) -> Node | None:
+        """The innermost node at a byte; no place may lie before the last one."""
+        cursor = self._cursor
+        node = cursor.node
+        beside = _MAX_BESIDE
+        while node is not None and node.end_byte <= place:
+            if beside and cursor.goto_next_sibling():
+                beside -= 1
+                node = cursor.node
+            else:
+                node = cursor.node if cursor.goto_parent() else None
+        if node is None or node.start_byte > place:
+            return None
+        while cursor.goto_first_child_for_byte(place) is not None:
+            inner = cursor.node
+            if inner is None or inner.start_byte > place:
+                cursor.goto_parent()
+                break
+            node = inner
+        return node
+
+    def parent(self) -> Node | None:
+        """The node around the last one that `at` or this gave."""
+        return self._cursor.node if self._cursor.goto_parent() else None
+
+
 def _type_only_ranges(root: Node, text: bytes) -> _Ranges:
     """Where the text runs only for a type checker: the body of `if TYPE_CHECKING:`, the rest of `if not …:`."""
     ranges: list[tuple[int, int]] = []
-    for match in _TYPE_CHECKING.finditer(text):
-        node = root.descendant_for_byte_range(match.start(), match.end())
-        if node is not None and node.type == "identifier" and node.end_byte - node.start_byte == len(match[0]):
-            ranges.extend((each.start_byte, each.end_byte) for each in _guarded_blocks(node))
+    if b"TYPE_CHECKING" in text:
+        seeker = _Seeker(root)
+        for match in _TYPE_CHECKING.finditer(text):
+            node = seeker.at(match.start())
+            if node is not None and node.type == "identifier" and node.end_byte - node.start_byte == len(match[0]):
+                ranges.extend(_guarded(node, seeker))
     return _Ranges(ranges)
 
 
-def _guarded_blocks(constant: Node) -> list[Node]:
-    """The blocks that run only where TYPE_CHECKING is true, given the node of the constant."""
-    node, parent, holds_if = constant, constant.parent, True
-    while parent is not None:
-        kind = parent.type
+def _guarded(constant: Node, seeker: _Seeker) -> list[tuple[int, int]]:
+    """Where the text runs only if TYPE_CHECKING is true, given the node of the constant."""
+    node, clause, holds_if = constant, None, True
+    for _ in range(_MAX_CLIMB):
+        parent = seeker.parent()
+        kind = parent.type if parent is not None else ""
+        if parent is None or clause is not None:
+            return [] if parent is None or clause is None else [(clause.end_byte, parent.end_byte)]
         if kind in ("if_statement", "elif_clause"):
-            return _branches(parent, node, holds_if)
-        if kind == "not_operator":
+            block = parent.child_by_field_name("consequence")
+            if block is None or parent.child_by_field_name("condition") != node:
+                return []
+            if holds_if:
+                return [(block.start_byte, block.end_byte)]
+            if kind == "if_statement":
+                return [(block.end_byte, parent.end_byte)]
+            clause = parent  # the statement around it holds the branches that follow
+        elif kind == "not_operator":
             holds_if = not holds_if
         elif kind == "boolean_operator":
             operator = parent.child_by_field_name("operator")
@@ -132,20 +185,8 @@ def _guarded_blocks(constant: Node) -> list[Node]:
                 return []
         elif kind != "parenthesized_expression" and not (kind == "attribute" and node.end_byte == parent.end_byte):
             return []
-        node, parent = parent, parent.parent
+        node = parent
     return []
-
-
-def _branches(statement: Node, condition: Node, holds_if: bool) -> list[Node]:
-    if statement.child_by_field_name("condition") != condition:
-        return []
-    if holds_if:
-        block = statement.child_by_field_name("consequence")
-        return [] if block is None else [block]
-    whole = statement if statement.type == "if_statement" else statement.parent
-    if whole is None:
-        return []
-    return [each for each in whole.children_by_field_name("alternative") if each.start_byte > statement.start_byte]
 
 
 class _Imports:
@@ -155,22 +196,26 @@ class _Imports:
         self._text = text
         self._guards = guards
         self._read_to = 0
+        self._broken = 0
         self.found: list[Import] = []
         self.statements: dict[int, list[_Taken]] = {}
 
     def read(self, root: Node) -> None:
+        seeker = _Seeker(root)
         for match in _IMPORT.finditer(self._text):
-            node = root.descendant_for_byte_range(match.start(), match.end())
+            node = seeker.at(match.start())
             if node is None:
                 continue
             if node.type == "import":
-                self._statement(node)
+                self._statement(node, seeker.parent())
             elif node.type == "identifier":
-                self._call(node)
+                self._call(node, seeker)
+            if self._broken > _MAX_BROKEN:
+                break
 
-    def _statement(self, keyword: Node) -> None:
-        statement = keyword.parent
+    def _statement(self, keyword: Node, statement: Node | None) -> None:
         if statement is None or statement.type not in _IMPORT_STATEMENTS:
+            self._broken += 1
             start, end = self._rest_of_line(keyword)
             line = keyword.start_point.row + 1
         else:
@@ -193,11 +238,12 @@ class _Imports:
         start = start + len(head) - len(head.lstrip()) if head.lstrip().startswith(b"from ") else keyword.start_byte
         return start, len(self._text) if end < 0 else end
 
-    def _call(self, identifier: Node) -> None:
+    def _call(self, identifier: Node, seeker: _Seeker) -> None:
         called = self._text[identifier.start_byte : identifier.end_byte]
         if called not in (b"import_module", b"__import__"):
             return
-        call = _call_of(identifier)
+        call = _call_of(identifier, seeker)
+        self._broken += call is None
         arguments = call and call.child_by_field_name("arguments")
         if not call or not arguments:
             return
@@ -240,11 +286,11 @@ class _Imports:
 _DUNDER_IMPORT = ("name", "globals", "locals", "fromlist", "level")
 
 
-def _call_of(identifier: Node) -> Node | None:
+def _call_of(identifier: Node, seeker: _Seeker) -> Node | None:
     """The call whose function the identifier names, plain or as an attribute."""
-    node, parent = identifier, identifier.parent
+    node, parent = identifier, seeker.parent()
     if parent is not None and parent.type == "attribute" and node.end_byte == parent.end_byte:
-        node, parent = parent, parent.parent
+        node, parent = parent, seeker.parent()
     if parent is None or parent.type != "call" or parent.child_by_field_name("function") != node:
         return None
     return parent
@@ -365,9 +411,10 @@ class _Module:
         self._text = text
         self._guards = guards
         self._statements = statements
-        self._declared: list[tuple[str, DeclarationKind, Node, str]] = []
+        self._declared: list[tuple[str, DeclarationKind, Node, str, bytes]] = []
         self._bindings: set[str] = set()
         self._from_imports: list[tuple[str, tuple[str, ...]]] = []
+        self._deleted: dict[str, int] = {}
         self._all: list[str] | None = None
         self._open_all = False
 
@@ -397,7 +444,7 @@ class _Module:
     def interface(self) -> PythonInterface:
         return PythonInterface(
             bindings=tuple(sorted(self._bindings)),
-            from_imports=tuple(self._from_imports),
+            from_imports=tuple(self._kept_from_imports()),
             dunder_all=None if self._all is None else tuple(self._all),
             open_all=self._open_all,
             dynamic="__getattr__" in self._bindings or bool(_REPLACED.search(self._text)),
@@ -406,7 +453,7 @@ class _Module:
         )
 
     def _declaration(
-        self, name: str, kind: DeclarationKind, node: Node, owner: str, listed: frozenset[str]
+        self, name: str, kind: DeclarationKind, node: Node, owner: str, digest: bytes, listed: frozenset[str]
     ) -> Declaration:
         if owner:
             outer, _, inner = owner.partition(".")
@@ -420,7 +467,7 @@ class _Module:
             kind=kind,
             line=node.start_point.row + 1,
             end_line=node.end_point.row + 1,
-            digest=blake3(self._text[node.start_byte : node.end_byte]).digest(8),
+            digest=digest,
             parent=owner,
             exported=exported,
         )
@@ -435,9 +482,9 @@ class _Module:
             self._bind(name, node)
         if inner.type != "class_definition":
             kind = DeclarationKind.METHOD if owner else DeclarationKind.FUNCTION
-            self._declared.append((name, kind, node, owner))
+            self._declared.append((name, kind, node, owner, self._digest(node)))
             return []
-        self._declared.append((name, DeclarationKind.CLASS, node, owner))
+        self._declared.append((name, DeclarationKind.CLASS, node, owner, self._digest(node)))
         body = inner.child_by_field_name("body")
         if body is None or owner.count(".") >= _MAX_CLASS_DEPTH:
             return []
@@ -483,10 +530,11 @@ class _Module:
 
     def _assignment(self, statement: Node) -> None:
         node: Node | None = statement
+        digest = self._digest(statement)
         while node is not None and node.type == "assignment":  # a = b = 1 nests to the right
             left = node.child_by_field_name("left")
             for name in self._targets(left):
-                self._declared.append((name, DeclarationKind.CONSTANT, statement, ""))
+                self._declared.append((name, DeclarationKind.CONSTANT, statement, "", digest))
                 self._bind(name, statement)
             listed = self._is(left, b"__all__")
             node = node.child_by_field_name("right")
@@ -496,7 +544,8 @@ class _Module:
 
     def _extend_all(self, value: Node | None) -> None:
         names, complete = ([], False) if value is None else _strings(value, self._text)
-        self._all = [*(self._all or ()), *names]
+        self._all = self._all or []
+        self._all.extend(names)
         self._open_all |= not complete
 
     def _call(self, call: Node) -> None:
@@ -516,18 +565,23 @@ class _Module:
         left = node.child_by_field_name("left")
         match = None if left is None else _NAME.match(_text(self._text[left.start_byte : left.end_byte]))
         if match is not None:
-            self._declared.append((match[0], DeclarationKind.TYPE_ALIAS, node, ""))
+            self._declared.append((match[0], DeclarationKind.TYPE_ALIAS, node, "", self._digest(node)))
             self._bind(match[0], node)
 
     def _unbind(self, node: Node) -> None:
-        """`del name` at the top level; elsewhere it may not run."""
-        if node.parent is not None and node.parent.type == "module":
-            names = {name for child in node.named_children for name in self._targets(child)}
-            self._bindings -= names
-            self._from_imports = [
-                (specifier, tuple(name for name in taken if name not in names))
-                for specifier, taken in self._from_imports
-            ]
+        """`del name` at the beginning of a line; in a branch it may not run."""
+        if node.start_point.column:
+            return
+        for child in node.named_children:
+            for name in self._targets(child):
+                self._bindings.discard(name)
+                self._deleted[name] = len(self._from_imports)
+
+    def _kept_from_imports(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for place, (specifier, names) in enumerate(self._from_imports):
+            kept = tuple(name for name in names if self._deleted.get(name, 0) <= place) if self._deleted else names
+            if kept:
+                yield specifier, kept
 
     def _bind_targets(self, target: Node | None) -> None:
         if target is not None:
@@ -535,13 +589,12 @@ class _Module:
                 self._bind(name, target)
 
     def _bind_walruses(self, root: Node) -> None:
+        seeker = _Seeker(root)
         for match in _WALRUS.finditer(self._text):
-            operator = root.descendant_for_byte_range(match.start(), match.end())
-            node = operator.parent if operator is not None and operator.type == ":=" else None
+            operator = seeker.at(match.start())
+            node = seeker.parent() if operator is not None and operator.type == ":=" else None
             name = node.child_by_field_name("name") if node is not None else None
-            while node is not None and node.type not in _SCOPES:
-                node = node.parent
-            if name is not None and node is None:
+            if name is not None and _is_at_module_level(seeker):
                 self._bind(_text(self._text[name.start_byte : name.end_byte]), name)
 
     def _targets(self, target: Node | None) -> list[str]:
@@ -556,12 +609,25 @@ class _Module:
                 stack.extend(reversed(node.named_children))
         return names
 
+    def _digest(self, node: Node) -> bytes:
+        return blake3(self._text[node.start_byte : node.end_byte]).digest(8)
+
     def _name(self, definition: Node) -> str:
         name = definition.child_by_field_name("name")
         return "" if name is None else _text(self._text[name.start_byte : name.end_byte])
 
     def _is(self, node: Node | None, text: bytes) -> bool:
         return node is not None and self._text[node.start_byte : node.end_byte] == text
+
+
+def _is_at_module_level(seeker: _Seeker) -> bool:
+    for _ in range(_MAX_CLIMB):
+        node = seeker.parent()
+        if node is None:
+            return True
+        if node.type in _SCOPES:
+            return False
+    return False
 
 
 def _is_public(name: str) -> bool:
