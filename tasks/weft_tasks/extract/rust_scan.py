@@ -27,15 +27,18 @@ _SKIPPED = rb"""
 """
 _WORD = rb"[\w\x80-\xff$]++"
 _SEGMENT = rb"(?:r\#)?+" + _WORD
-# Every word is matched whole, though few are wanted: a search that starts anew at each letter costs more.
+# Every word is matched whole, and with the signs behind it, though few are wanted: a search that starts anew at each
+# character costs twice as much. So a match may reach beyond its token, and its groups tell where that ends.
 _TOKEN = re.compile(
-    _SKIPPED
+    rb"(?:"
+    + _SKIPPED
     + rb"| (?P<attribute>\#\s*+\[\s*+(?:path|macro_use|macro_export|cfg_attr)\b) |"
     + _WORD
     + rb"(?:(?P<path>(?:\s*+::\s*+"
     + _SEGMENT
     + rb")++(?:!\s*+[({\[])?+ | !\s*+[({\[])"
-    + rb"| (?P<keyword>(?<=\buse)|(?<=\bmod)|(?<=\bextern)|(?<=\bmacro_rules)))?+",
+    + rb"| (?P<keyword>(?<=use)|(?<=mod)|(?<=extern)|(?<=macro_rules)))?+"
+    + rb")[\s;,.(){}\[\]<>=&*|!?+\-:@%^~\\]*+",
     re.X | re.S,
 )
 _BRACKETS = re.compile(_SKIPPED + rb"| (?P<open>[({\[]) | (?P<close>[)}\]])", re.X | re.S)
@@ -43,6 +46,8 @@ _COMMENT_EDGE = re.compile(rb"/\*|\*/")
 
 _USE_TEXT = re.compile(rb"(?:[\w\x80-\xff\s:{},*#$]++|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+")
 _USE_TOKEN = re.compile(rb"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/|(?P<token>::|[{},*]|" + _SEGMENT + rb")")
+# Most are so simple that no tree need be read; `self` at the end and `r#` are not.
+_PLAIN_USE = re.compile(rb"\s++((?!.*\bself$)[A-Za-z_]\w*+(?:::[A-Za-z_]\w*+)++)")
 _MODULE = re.compile(rb"\s++(?:r\#)?+([\w\x80-\xff]++)\s*+([;{])")
 _EXTERN_CRATE = re.compile(rb"\s++crate\s++(?:r\#)?+([\w\x80-\xff]++)(?:\s++as\s++(?:r\#)?+([\w\x80-\xff]++))?+\s*+;")
 _MACRO_RULES = re.compile(rb"\s*+!\s*+(?:r\#)?+([\w\x80-\xff]++)\s*+[({\[]")
@@ -55,6 +60,7 @@ _PATH_VALUE = re.compile(rb"(\[\s*+)?\bpath\s*+=\s*+r?\#*\"([^\"\n]*+)\"")
 
 _COLON, _HASH = b":"[0], b"#"[0]
 
+_KEYWORDS = frozenset({"crate", "self", "super"})
 _INCLUDES = {b"include": EdgeKind.MODULE, b"include_str": EdgeKind.ASSET, b"include_bytes": EdgeKind.ASSET}
 _LITERAL = re.compile(rb"\s*+(?:r\#*+)?+\"([^\"\n]*+)\"\#*+\s*+,?+\s*+[)}\]]")
 _MANIFEST_LITERAL = re.compile(
@@ -65,7 +71,7 @@ MANIFEST_DIRECTORY = "$CARGO_MANIFEST_DIR"
 
 _STANDARD_MACROS = frozenset(
     b"""addr_of addr_of_mut assert assert_eq assert_ne cfg column compile_error concat concat_idents dbg debug_assert
-    debug_assert_eq debug_assert_ne env eprint eprintln file format format_args include include_bytes include_str
+    debug_assert_eq debug_assert_ne env eprint eprintln file format format_args
     is_x86_feature_detected line matches module_path option_env panic print println stringify thread_local todo try
     unimplemented unreachable vec write writeln""".split()
 )
@@ -135,12 +141,15 @@ class _Reader:
             if start >= self._scope_end:
                 self._leave_scopes(start)
             if kind == "path":
-                text = token[0]
+                end = token.end("path")
+                text = source[start:end]
                 if text in seen[self._scope] and source[start - 1] != _COLON:
                     continue
-                jump = self._path(text, start, token.end())
+                jump = self._path(text, start, end)
             elif kind == "keyword":
-                jump = None if source[start - 1] == _HASH else self._KEYWORDS[token[0]](self, start, token.end())
+                end = token.end("keyword")
+                handler = self._KEYWORDS.get(source[start:end])
+                jump = handler(self, start, end) if handler and source[start - 1] != _HASH else None
             elif kind == "attribute":
                 jump = self._attribute(start)
             else:
@@ -198,11 +207,10 @@ class _Reader:
         defined = self._in_definition(start)
         local = not (defined or self._use_end + 1 in self._items or self._in_call(start))
         kind = EdgeKind.REEXPORT if public else EdgeKind.IMPORT
-        for path, name, position in leaves:
-            if defined and path[0] not in ("crate", "$crate"):
+        for specifier, last, name, position in leaves:
+            if defined and not specifier.startswith(("crate::", "$crate::")):
                 continue
-            specifier = "::".join(path)
-            self._keep(specifier, kind, self._line_of(position), (path[-1],) if path[-1] else ())
+            self._keep(specifier, kind, self._line_of(position), (last,))
             if not defined:
                 self.scan.uses.append(RustUse(name, specifier, self._scope, public, local))
         return self._use_end
@@ -276,20 +284,25 @@ class _Reader:
     _KEYWORDS: ClassVar = {b"use": _use, b"mod": _mod, b"extern": _extern, b"macro_rules": _macro_rules}
 
     def _path(self, text: bytes, start: int, end: int) -> int | None:
-        before = self.source[max(0, start - 3) : start]
-        if before.endswith(b"::"):
-            if before[:1].isalnum() or before[:1] in (b">", b"}", b"_", b"$"):
+        seen = self._seen[self._scope]
+        if self.source[start - 1] == _COLON:
+            before = self.source[max(0, start - 3) : start]
+            if not before.endswith(b"::") or before[:1].isalnum() or before[:1] in (b">", b"}", b"_", b"$"):
                 return None  # the tail of `<T as X>::a::b`
             text, start = b"::" + text, start - 2
-            if text in self._seen[self._scope]:
+            if text in seen:
                 return None
         elif text.startswith(b"use") and not text[3:4].isalnum() and text[3:4] != b"_":
             return self._use(start, start + 3)
         if text.endswith((b"(", b"{", b"[")):
-            return self._call_of(text[:-1].rstrip()[:-1], start, end)
-        if self._in_definition(start) and not text.startswith((b"crate", b"$crate")):
+            name = text[:-1].rstrip()[:-1]
+            if name in _STANDARD_MACROS:
+                seen.add(text)
+                return None
+            return self._call_of(name, start, end)
+        if start < self._definition_end and not text.startswith((b"crate", b"$crate")):
             return None  # it means what it means at the call
-        self._seen[self._scope].add(text)
+        seen.add(text)
         self._keep_path(text, EdgeKind.IMPORT, start)
         return None
 
@@ -303,7 +316,7 @@ class _Reader:
             if name + b"!" not in self._seen[self._scope]:
                 self._seen[self._scope].add(name + b"!")
                 self._keep_path(name, EdgeKind.MACRO, start)
-        elif name not in self._seen[self._scope] and name not in _STANDARD_MACROS:
+        elif name not in self._seen[self._scope]:
             self._keep_bare(name, start)
         return None
 
@@ -316,18 +329,16 @@ class _Reader:
         self._keep(f"{bare}!", EdgeKind.MACRO, self._line_of(start), (bare,), "path")
 
     def _keep_path(self, text: bytes, kind: EdgeKind, start: int) -> None:
-        segments = [_text(segment) for segment in text.split(b"::")]
-        first = segments[0] or segments[1]
-        if len(segments) > _MAX_SEGMENTS or first == "Self" or any("$" in segment for segment in segments[1:]):
+        path = b"".join(text.split()).replace(b"r#", b"").decode("utf-8", "replace")
+        first, _, rest = path.removeprefix("::").partition("::")
+        if first == "Self" or "$" in rest or ("$" in first and first != "$crate"):
             return
-        if first.startswith("$") and first != "$crate":
+        if start < self._definition_end and first not in ("crate", "$crate"):
             return
-        if self._in_definition(start) and first not in ("crate", "$crate"):
-            return
-        if first in ("crate", "self", "super") and self._in_visibility(start):
+        if path.count("::") > _MAX_SEGMENTS or (first in _KEYWORDS and self._in_visibility(start)):
             return
         self.scan.paths.append(len(self.scan.imports))
-        self._keep("::".join(segments), kind, self._line_of(start), (segments[-1],), "path")
+        self._keep(path, kind, self._line_of(start), (path.rpartition("::")[2],), "path")
 
     def _in_visibility(self, start: int) -> bool:
         """Whether the path is that of `pub(in path)`, which names a module around it and imports nothing."""
@@ -348,7 +359,6 @@ class _Reader:
 
 
 def _text(word: bytes) -> str:
-    word = word.strip()
     return word.removeprefix(b"r#").decode("utf-8", "replace")
 
 
@@ -358,14 +368,23 @@ def _path_values(attributes: bytes) -> tuple[tuple[str, ...], bool]:
     return tuple(_text(value) for _, value in values), bool(values) and not any(plain for plain, _ in values)
 
 
-_Leaf: TypeAlias = tuple[list[str], str, int]
+_Leaf: TypeAlias = tuple[str, str, str, int]
 
 
 def _use_leaves(source: bytes, start: int, end: int) -> list[_Leaf] | None:
-    """(path, name bound, position) of each leaf of the tree that a `use` declares; a glob ends in `*`.
+    """(path, last segment, name bound, position) of each leaf of the tree that a `use` declares; a glob ends in `*`.
 
     None where the text is no such tree, as when a semicolon is missing.
     """
+    plain = _PLAIN_USE.fullmatch(source, start, end)
+    if plain is not None:
+        path = plain[1].decode()
+        last = path.rpartition("::")[2]
+        return [(path, last, last, plain.start(1))]
+    return _tree_leaves(source, start, end)
+
+
+def _tree_leaves(source: bytes, start: int, end: int) -> list[_Leaf] | None:
     leaves: list[_Leaf] = []
     path: list[str] = []
     around: list[int] = []  # the length of the path around each open brace
@@ -409,19 +428,21 @@ def _use_leaves(source: bytes, start: int, end: int) -> list[_Leaf] | None:
 def _add_leaf(leaves: list[_Leaf], path: list[str], base: int, alias: str, position: int) -> None:
     if len(path) <= base or path[-1] == "":
         return
-    whole = path[:-1] if path[-1] == "self" and len(path) > 1 and path[-2] else path[:]
-    if not any("$" in segment for segment in whole if segment != "$crate"):
-        leaves.append((whole, alias or whole[-1], position))
+    whole = path[:-1] if path[-1] == "self" and len(path) > 1 and path[-2] else path
+    specifier, last = "::".join(whole), whole[-1]
+    if "$" not in specifier.removeprefix("$crate"):
+        leaves.append((specifier, last, alias or last, position))
 
 
 def _after_skipped(source: bytes, token: re.Match[bytes]) -> int:
     """Where the block comment or raw string ends that a token opens; the end of the file if it never does."""
+    opened = token.end(token.lastgroup or 0)
     if token.lastgroup == "raw":
-        closing = b'"' + b"#" * token[0].count(b"#")
-        found = source.find(closing, token.end())
+        closing = b'"' + b"#" * token["raw"].count(b"#")
+        found = source.find(closing, opened)
         return len(source) if found < 0 else found + len(closing)
     depth = 1
-    for edge in _COMMENT_EDGE.finditer(source, token.end()):
+    for edge in _COMMENT_EDGE.finditer(source, opened):
         depth += 1 if edge[0] == b"/*" else -1
         if depth == 0:
             return edge.end()
