@@ -9,6 +9,8 @@ from typing import Any
 
 # Nothing that people write is larger; a larger one would be parsed on every run for nothing.
 _MAX_MANIFEST = 2 * 1024 * 1024
+# tomllib's time grows with the square of the parts of a dotted key, and with a table's depth for every line in it.
+_MAX_TOML_WORK = 20_000_000
 # Bounds what the expressions below can look at: they start anew at every name, and look 10,000 characters ahead.
 _MAX_SETUP = 256 * 1024
 
@@ -21,8 +23,9 @@ _PACKAGE_DIR = re.compile(r"\bpackage_dir\s*+=\s*+(?:dict\s*+\(|\{)([^})]{0,1000
 _FIND_WHERE = re.compile(r"""\bfind(?:_namespace)?_packages\s*+\(\s*+(?:where\s*+=\s*+)?["']([^"'\\\n]*+)["']""")
 _PACKAGES = re.compile(r"\bpackages\s*+=\s*+\[([^\]]{0,10000}+)\]")
 _SETUP_NAME = re.compile(r"""\bname\s*+=\s*+["']([A-Za-z0-9][A-Za-z0-9._-]*+)["']""")
+_LIST = r"""((?:[^\]"'#]{1,20}+|"[^"\n]{0,200}+"|'[^'\n]{0,200}+'|\#[^\n]{0,300}+){0,2000}+)"""
 _SETUP_REQUIRES = re.compile(
-    r"\b(?:install_requires|tests_require|setup_requires|requires|requirements)\s*+=\s*+\[([^\]]{0,10000}+)\]"
+    r"\b(?:install_requires|tests_require|setup_requires|requires|requirements)\s*+=\s*+\[" + _LIST + r"\]"
 )
 _SETUP_EXTRAS = re.compile(r"\bextras_require\s*+=\s*+\{([^}]{0,10000}+)\}")
 
@@ -63,6 +66,9 @@ def read_manifest(basename: str, source: bytes) -> Manifest:
 
 
 def _read_toml(text: str, read: Any) -> Manifest:
+    dots = [line.count(".") for line in text.splitlines()]
+    if sum(count * count for count in dots) + max(dots, default=0) * len(dots) > _MAX_TOML_WORK:
+        return Manifest(problem="not TOML: keys with too many parts")
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, ValueError) as error:
