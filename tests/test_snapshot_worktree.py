@@ -8,7 +8,7 @@ import pytest
 
 from git_repository import GitRepository, isolate, write
 from snapshot_caches import bytes_of, identities, take
-from weft.snapshot import ContentError
+from weft.snapshot import ContentError, TreeContents
 from weft_storage.model.errors import ConfigurationError, RepositoryError
 
 
@@ -371,6 +371,9 @@ def test_folders_that_cannot_be_read_say_so(tmp_path: Path, repository: GitRepos
         take(Path("a\0b"))
     with pytest.raises(RepositoryError, match="no part of a work tree"):
         take(repository.path / ".git")
+    for root in (tmp_path / "missing", tmp_path / "file"):
+        with pytest.raises(RepositoryError):
+            TreeContents(str(root))
 
 
 def test_a_bare_repository_asks_for_a_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol, Self
 from weft.snapshot.beneath import Beneath, Signature, signature
 from weft.snapshot.digest import CHUNK, identify_bytes
 from weft.snapshot.objects import ObjectError, Objects
+from weft_storage.model.errors import RepositoryError
 from weft_storage.model.files import Content
 
 _ATTEMPTS = 3
@@ -40,10 +41,16 @@ class Contents(Protocol):
 
 
 class TreeContents:
-    """Files as they are on disk, never through a symbolic link and never out of the root."""
+    """Files as they are on disk, never through a symbolic link and never out of the root.
+
+    Raises RepositoryError where the root itself is no folder.
+    """
 
     def __init__(self, root: str) -> None:
-        self._beneath = Beneath(root)
+        try:
+            self._beneath = Beneath(root)
+        except (OSError, ValueError) as error:
+            raise no_folder(root, error) from error
 
     def close(self) -> None:
         self._beneath.close()
@@ -122,6 +129,19 @@ class BlobContents:
             return self._objects.read(oid, limit)
         except ObjectError as error:
             raise ContentError(path, error.reason) from None
+
+
+def no_folder(root: str, error: Exception) -> RepositoryError:
+    """The RepositoryError that stands for a root that cannot be opened."""
+    match error:
+        case FileNotFoundError():
+            return RepositoryError(root, "there is no such folder", "name a repository or a folder")
+        case NotADirectoryError():
+            return RepositoryError(root, "this is not a folder", "name the folder that holds it")
+        case OSError():
+            return RepositoryError(root, reason_of(error), "the folder must be readable")
+        case _:
+            return RepositoryError(repr(root), "not a path")
 
 
 def reason_of(error: OSError) -> str:

@@ -10,7 +10,7 @@ from time import time_ns
 from blake3 import blake3
 
 from weft.snapshot.beneath import Signature
-from weft.snapshot.contents import BlobContents, ContentError, Contents, TreeContents
+from weft.snapshot.contents import BlobContents, ContentError, Contents, TreeContents, no_folder
 from weft.snapshot.listing import SUBMODULE, Findings, Listing, settle
 from weft.snapshot.objects import Objects
 from weft.snapshot.repository import Repository, find_commit, find_repository, head_commit
@@ -162,15 +162,10 @@ def take_snapshot(root: str, *, rev: str | None, settings: Settings) -> Snapshot
 
 def _real(root: str) -> str:
     try:
-        real = os.path.realpath(root)
-        if not os.path.lexists(real):
-            raise RepositoryError(root, "there is no such folder", "name a repository or a folder")
-    except ValueError as error:
-        raise RepositoryError(repr(root), "not a path") from error
-    if not os.path.isdir(real):
-        raise RepositoryError(root, "this is not a folder", "name the folder that holds it")
-    if not os.access(real, os.R_OK | os.X_OK):
-        raise RepositoryError(root, "permission denied", "the folder must be readable")
+        real = os.path.realpath(root, strict=True)
+    except (OSError, ValueError) as error:
+        raise no_folder(root, error) from error
+    TreeContents(real).close()
     return real
 
 

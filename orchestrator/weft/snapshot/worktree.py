@@ -7,7 +7,6 @@ included); every file that they do not vouch for is looked at.
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -180,6 +179,8 @@ def _ask_once(repository: Repository, index: str, exclude: Sequence[str]) -> Rep
 
 def _ask_plain(folder: str, exclude: Sequence[str]) -> Report:
     """What git says of a plain folder, by way of an empty repository elsewhere."""
+    import tempfile  # takes as long to load as a git command to run, and work trees need it not
+
     with tempfile.TemporaryDirectory(prefix="weft-") as empty:
         os.mkdir(os.path.join(empty, "objects"))
         os.mkdir(os.path.join(empty, "refs"))
