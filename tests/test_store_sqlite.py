@@ -1,7 +1,6 @@
 """The store in a SQLite file: all that can be wrong with files, processes and disks."""
 
 import contextlib
-import json
 import os
 import random
 import shutil
@@ -21,6 +20,7 @@ import pytest
 
 from store_conformance import StoreConformance
 from store_samples import Graph, check, digest, facts, publish, record, row
+from unprivileged import unprivileged
 from weft_storage.backends import Part, Store, codec, open_store
 from weft_storage.backends.locks import lock_path
 from weft_storage.backends.sqlite import SqliteDatabase, sqlite_path
@@ -359,7 +359,7 @@ def test_a_read_only_store_can_be_read(shared: str) -> None:
                 found.append([store.projects(), len(store.files("p")), len(store.graph("p").kinds)])
         return found
 
-    assert _unprivileged(read) == [[["p"], 1, 1]] * 2
+    assert unprivileged(read) == [[["p"], 1, 1]] * 2
     assert os.listdir(os.path.dirname(shared)) == ["graph.db"]
 
 
@@ -369,7 +369,7 @@ def test_a_read_only_store_cannot_be_written(shared: str) -> None:
             return [_message(lambda: publish(store)), _message(lambda: store.put_cache("x", b""))]
 
     expected = f"store 'sqlite:///{shared}': is read-only, the file or its folder; make both writable or choose another"
-    assert _unprivileged(write) == [f"{expected} --store"] * 2
+    assert unprivileged(write) == [f"{expected} --store"] * 2
 
 
 def test_a_project_in_a_read_only_folder_cannot_be_locked(shared: str) -> None:
@@ -377,7 +377,7 @@ def test_a_project_in_a_read_only_folder_cannot_be_locked(shared: str) -> None:
         with open_store(shared) as store:
             return _message(lambda: store.lock("p", timeout=0).__enter__())
 
-    message = str(_unprivileged(lock))
+    message = str(unprivileged(lock))
     assert message.startswith(f"lock file '{shared}.p.lock': cannot be made: Permission denied; ")
 
 
@@ -387,16 +387,16 @@ def test_a_store_cannot_be_made_in_a_read_only_folder(shared: str) -> None:
     def make() -> object:
         return [_message(lambda: open_store(f"{folder}/new.db")), _message(lambda: open_store(f"{folder}/a/new.db"))]
 
-    first, second = _as_list(_unprivileged(make))
+    first, second = _as_list(unprivileged(make))
     assert "cannot be opened; check the path and the permissions of its folder" in first
     assert "its folder cannot be made: Permission denied" in second
 
 
 def test_a_file_that_may_not_be_read_is_an_error(shared: str) -> None:
     os.chmod(shared, 0)
-    assert "cannot be opened" in str(_unprivileged(lambda: _message(lambda: open_store(shared))))
+    assert "cannot be opened" in str(unprivileged(lambda: _message(lambda: open_store(shared))))
     os.chmod(os.path.dirname(shared), 0)
-    assert "Permission denied" in str(_unprivileged(lambda: _message(lambda: open_store(shared, create=False))))
+    assert "Permission denied" in str(unprivileged(lambda: _message(lambda: open_store(shared, create=False))))
 
 
 def test_a_reader_of_a_read_only_folder_sees_what_a_killed_writer_published(shared: str) -> None:
@@ -422,7 +422,7 @@ def test_a_reader_of_a_read_only_folder_sees_what_a_killed_writer_published(shar
         with open_store(shared, create=False) as store:
             return [each.path for each in store.files("p")]
 
-    assert _unprivileged(read) == ["a", "b"]
+    assert unprivileged(read) == ["a", "b"]
 
 
 # Locks -----------------------------------------------------------------------------------------------
@@ -728,26 +728,3 @@ def _message(call: Callable[[], object]) -> str:
 def _as_list(value: object) -> list[str]:
     assert isinstance(value, list)
     return value
-
-
-def _unprivileged(call: Callable[[], object]) -> object:
-    """What a call returns (or raises, as text) in a process for which permissions count, though root runs the tests."""
-    import numpy  # noqa: F401 - the child may not be able to read it any more
-
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            if os.getuid() == 0:
-                os.setgroups([])
-                os.setgid(65534)
-                os.setuid(65534)
-            answer = call()
-        except BaseException as exc:
-            answer = f"raised {exc!r}"
-        os.write(write_end, json.dumps(answer).encode())
-        os._exit(0)
-    os.close(write_end)
-    os.waitpid(child, 0)
-    with os.fdopen(read_end, "rb") as pipe:
-        return json.loads(pipe.read())

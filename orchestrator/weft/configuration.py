@@ -1,5 +1,6 @@
 """Configuration: `weft.toml` or `[tool.weft]` of a repository -> settings. Knows no command line."""
 
+import os
 import tomllib
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import msgspec
 
 from weft.snapshot import ContentError, Contents, TreeContents, take_snapshot
-from weft_storage.model.errors import ConfigurationError
+from weft_storage.model.errors import ConfigurationError, RepositoryError
 from weft_storage.model.settings import Settings
 
 
@@ -16,6 +17,10 @@ def settings_of(root: str, rev: str | None) -> Settings:
 
     Raises `ConfigurationError`, and `RepositoryError` where the commit or the folder cannot be read.
     """
+    # Asked first of all commands, before a store would make folders for itself below a root that is not there.
+    if not os.path.isdir(root):
+        problem = "this is not a folder" if os.path.lexists(root) else "there is no such folder"
+        raise RepositoryError(root, problem, "name a repository or a folder")
     contents = TreeContents(root) if rev is None else take_snapshot(root, rev=rev, settings=Settings()).contents()
     with contents:
         return read_settings(lambda path: _read(contents, path))

@@ -148,11 +148,12 @@ def gc(keep_runs: int, output_format: str, store_url: str | None, project: str |
     from weft.report.documents import StoreDocument
     from weft.report.text import store_text
     from weft_storage.backends import open_store
+    from weft_tasks.finalize.merge import facts_key_of
 
     del project
     speaker = voice(**talk)
     with open_store(store_url or default_store(find_root(os.getcwd())), create=False) as opened:
-        document = StoreDocument(url=opened.url, collected=opened.collect(keep_runs=keep_runs))
+        document = StoreDocument(url=opened.url, collected=opened.collect(keep_runs=keep_runs, facts_key=facts_key_of))
         say(to_text(document, store_text, output_format, speaker))
 
 

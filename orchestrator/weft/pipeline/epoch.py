@@ -1,6 +1,7 @@
 """The identity of all that a run's result depends on beside the files: settings, links, versions of the program."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 
 from blake3 import blake3
@@ -12,6 +13,7 @@ from weft_tasks.extract import extractor_identity
 from weft_tasks.resolve import resolver_of
 
 
+@cache
 def program_version() -> str:
     """The version of this program."""
     return version("weft")

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from weft_storage.backends.base import Part, Store
-from weft_storage.backends.memory import URL
-from weft_storage.backends.sqlite import SqliteDatabase
-from weft_storage.backends.sqlstore import SqlStore, migrate
+from weft_storage.backends.memory import memory_database
+from weft_storage.backends.sqlstore import SqlStore
 from weft_storage.model.files import Content
 from weft_storage.model.runs import StoredFacts
 
@@ -14,9 +13,7 @@ class Overlay(SqlStore):
     """Facts, quarantine, blobs and named caches of `caches`; projects, runs and graphs of its own, gone with it."""
 
     def __init__(self, caches: Store) -> None:
-        database = SqliteDatabase(URL, "file::memory:")
-        migrate(database)
-        super().__init__(database)
+        super().__init__(memory_database())
         self._caches = caches
 
     def known_facts(self, keys: Collection[bytes]) -> set[bytes]:

@@ -163,6 +163,11 @@ def record_key(record: FileRecord) -> bytes:
     return facts_key(record.content.digest, record.language)
 
 
+def facts_key_of(record: FileRecord) -> bytes | None:
+    """The key of the facts of any file; None where it has none."""
+    return record_key(record) if record.status is FileStatus.ANALYZED else None
+
+
 def _project_inputs(known: Known, index: RecordingIndex, anew: bool) -> dict[Family, ProjectInputs]:
     inputs = {} if anew else dict(known.inputs.projects)
     for family, project in index.projects.items():
