@@ -11,13 +11,14 @@ from typing import Any
 _MAX_MANIFEST = 2 * 1024 * 1024
 # tomllib's time grows with the square of the parts of a dotted key, and with a table's depth for every line in it.
 _MAX_TOML_WORK = 20_000_000
-# Bounds what the expressions below can look at: they start anew at every name, and look 10,000 characters ahead.
+# Bounds what the expressions below look at: they start anew at each of these words and look far ahead.
 _MAX_SETUP = 256 * 1024
+_MAX_SETUP_WORDS = 1000
 
 _REQUIREMENT = re.compile(r"[ \t]*+([A-Za-z0-9][A-Za-z0-9._-]*+)")
 _EGG = re.compile(r"#egg=([A-Za-z0-9][A-Za-z0-9._-]*+)")
 _STRING = re.compile(r"""(?:"([^"\\\n]*+)"|'([^'\\\n]*+)')""")
-_VALUE = re.compile(r"""(?:"([^"\\\n]*+)"|'([^'\\\n]*+)')(?!\s*+:)""")
+_VALUE = re.compile(r"""(?:"([^"\\\n]*+)"|'([^'\\\n]*+)')(\s*+:)?""")
 _PAIR = re.compile(r"""["']([^"'\\\n]*+)["']\s*+:\s*+["']([^"'\\\n]*+)["']""")
 _PACKAGE_DIR = re.compile(r"\bpackage_dir\s*+=\s*+(?:dict\s*+\(|\{)([^})]{0,10000}+)[})]")
 _FIND_WHERE = re.compile(r"""\bfind(?:_namespace)?_packages\s*+\(\s*+(?:where\s*+=\s*+)?["']([^"'\\\n]*+)["']""")
@@ -225,6 +226,8 @@ def _from_ini(text: str) -> Manifest:
 def _from_setup(text: str) -> Manifest:
     """setup.py is a program; its literals are read where they stand after the usual names."""
     text = text[:_MAX_SETUP]
+    if max(text.count(word) for word in ("require", "package_dir", "packages")) > _MAX_SETUP_WORDS:
+        return Manifest(distributes=True, problem="not read: it looks generated")
     pairs = [(m[1], m[2]) for found in _PACKAGE_DIR.finditer(text) for m in _PAIR.finditer(found[1])]
     roots, packages = _package_dir(pairs)
     roots += [found[1] for found in _FIND_WHERE.finditer(text)]
@@ -233,7 +236,7 @@ def _from_setup(text: str) -> Manifest:
         packages += [f"{base}/{name.replace('.', '/')}" for name in _strings(found[1])]
     requires = [name for found in _SETUP_REQUIRES.finditer(text) for name in _strings(found[1])]
     for found in _SETUP_EXTRAS.finditer(text):
-        requires += [match[1] or match[2] or "" for match in _VALUE.finditer(found[1])]
+        requires += [match[1] or match[2] or "" for match in _VALUE.finditer(found[1]) if not match[3]]
     name = _SETUP_NAME.search(text)
     return Manifest(
         name=name[1] if name else "",
