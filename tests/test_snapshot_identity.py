@@ -200,6 +200,25 @@ def test_files_that_change_after_the_snapshot_are_told_apart(
     assert list(found.failures) == ["gone.py"]
 
 
+def test_a_file_that_may_not_be_read_has_not_changed(
+    repository: GitRepository, monkeypatch: pytest.MonkeyPatch, many: None
+) -> None:
+    repository.write({"a.py": "a"})
+    original = os.open
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == b"a.py":
+            raise PermissionError(13, "Permission denied")
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr("weft.snapshot.beneath.os.open", refuse)
+    snapshot = take(repository.path)
+    assert take(repository.path).token == snapshot.token
+    found = identities(snapshot)
+    assert found.failures == {"a.py": "permission denied"}
+    assert found.changed == set()
+
+
 def test_a_file_that_changes_while_it_is_read_is_a_failure(
     repository: GitRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

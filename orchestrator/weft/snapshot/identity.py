@@ -174,7 +174,7 @@ class _TreeIdentifier:
             content, name, signature = self._contents.identify(path, object_format)
         except ContentError as error:
             self._found.failures[path] = error.reason
-            self._compare(path, None, None)
+            self._compare(path, self._contents.signature(path), None)
             return
         proved = oid if name == oid else ""
         if proved:
