@@ -51,7 +51,7 @@ class Scope:
     crates: defaultdict[str, list[RustExternCrate]] = field(default_factory=lambda: defaultdict(list))
     macros: list[RustMacro] = field(default_factory=list)
     includes: list[str] = field(default_factory=list)
-    types: set[str] = field(default_factory=set)
+    types: set[str] = field(default_factory=set)  # and macros: a path through one leads no further
     open: bool = False
 
 
@@ -97,6 +97,7 @@ def _by_scope(interface: RustInterface) -> Mapping[str, Scope]:
         scopes[crate.scope].crates[crate.name].append(crate)
     for macro in interface.macros:
         scopes[macro.scope].macros.append(macro)
+        scopes[macro.scope].types.add(macro.name)
     for include in interface.includes:
         scopes[include.scope].includes.append(include.path)
     for path in interface.types:

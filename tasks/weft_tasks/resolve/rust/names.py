@@ -6,6 +6,7 @@ names modules; what comes behind the last one is an item of it.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 from weft_storage.model.interfaces.rust import RustUse
 from weft_tasks.resolve.rust.modules import Crate, Scope, Sources, child_path
@@ -17,17 +18,11 @@ _MAX_DEPTH = 48
 STANDARD_CRATES = frozenset({"std", "core", "alloc", "proc_macro", "test"})
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """A module of a crate, by its path."""
 
     crate: Crate
     path: str
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Its identity."""
-        return self.crate.identity, self.path
 
 
 @dataclass(slots=True)
@@ -46,9 +41,10 @@ class Named:
 
     def add(self, other: "Named") -> None:
         """Take in what another one found."""
-        known = {module.key for module in self.modules}
-        self.modules += [module for module in other.modules if module.key not in known]
-        self.packages += [package for package in other.packages if package not in self.packages]
+        if other.modules:
+            self.modules += [module for module in other.modules if module not in self.modules]
+        if other.packages:
+            self.packages += [package for package in other.packages if package not in self.packages]
         self.item = self.item or other.item
         self.open = self.open or other.open
 
@@ -77,13 +73,25 @@ class Visible:
         return Named(packages=[package]) if package is not None else Named()
 
 
+_Key: TypeAlias = tuple[Module, str, Module | None]
+
+
+class _Known(NamedTuple):
+    """The outcome of a look-up: how many steps and how deep it went, and whether a loop or a limit cut it short."""
+
+    named: Named
+    steps: int
+    depth: int
+    cut: bool
+
+
 class Names:
     """Follows paths. One lives as long as a project, and remembers what each name of a module stands for."""
 
     def __init__(self, sources: Sources, visible: Callable[[Crate], Visible]) -> None:
         self._sources = sources
         self._visible = visible
-        self._known: dict[tuple[tuple[str, str], str, tuple[str, str]], Named] = {}
+        self._known: dict[_Key, _Known] = {}
 
     def follow(self, start: Module, specifier: str, *, importing: bool) -> Named:
         """What a path in a module names. `importing`: it is that of a `use`, which the 2015 edition roots elsewhere."""
@@ -105,27 +113,30 @@ class _Walk:
         self,
         sources: Sources,
         visible: Callable[[Crate], Visible],
-        known: dict[tuple[tuple[str, str], str, tuple[str, str]], Named],
+        known: dict[_Key, _Known],
     ) -> None:
         self._sources = sources
         self._visible = visible
         self._known = known
         self._steps = _MAX_STEPS
-        self._active: set[tuple[tuple[str, str], str]] = set()
+        self._active: set[tuple[Module, str]] = set()
+        self._cut = False
+        self._deepest = 0
 
     def path(self, start: Module, segments: Sequence[str], importing: bool, depth: int) -> Named:
         """Follow a path as far as it names modules."""
-        named, used = self._first(start, segments, importing, depth)
+        first, used = self._first(start, segments, importing, depth)
+        named = Named(first.modules, first.packages, first.item, first.open)
         outside = bool(named.packages)
         while used < len(segments) and named.modules:
-            following = Named()
-            for module in named.modules:
-                following.add(self._name(module, segments[used], start, depth))
+            following = self._name(named.modules[0], segments[used], start, depth)
+            for module in named.modules[1:]:
+                following = _either(following, self._name(module, segments[used], start, depth))
             if not following.modules:
                 named.item = following.item or bool(following.packages)
                 named.open = following.open or outside
                 break
-            named, used = following, used + 1
+            named, used = Named(following.modules, following.packages, following.item, following.open), used + 1
             # A name may be bound here under one condition and to another crate's module under the other.
             outside = outside or bool(named.packages)
         named.rest = segments[used:] if named.modules else segments[max(used - 1, 0) :]
@@ -146,15 +157,11 @@ class _Walk:
         if old and importing:
             return self._from_root(start, first, depth), 1
         named = self._name(start, first, start, depth)
-        if not (named.modules or named.packages or named.item):
-            named.add(self._crate(start, first))
-        return named, 1
+        return (named if named.found else _either(named, self._crate(start, first))), 1
 
     def _from_root(self, start: Module, name: str, depth: int) -> Named:
         named = self._name(Module(start.crate, ""), name, start, depth)
-        if not named.found:
-            named.add(self._crate(start, name))
-        return named
+        return named if named.found else _either(named, self._crate(start, name))
 
     def _crate(self, start: Module, name: str) -> Named:
         """A crate in sight: a dependency, or what the root's `extern crate … as name` calls so."""
@@ -172,21 +179,34 @@ class _Walk:
     def _name(self, module: Module, name: str, origin: Module, depth: int) -> Named:
         """What a name in a module stands for, as seen from `origin`."""
         outermost = not self._active
-        key = (module.key, name, origin.key if _sees_private(origin, module) else ("", ""))
         if outermost:
-            # Inside another look-up a loop may cut the answer short: what is remembered must not depend on the order.
-            known = self._known.get(key)
-            if known is not None:
-                return _copy(known)
             self._steps = _MAX_STEPS
-        if depth > _MAX_DEPTH or self._steps <= 0 or (module.key, name) in self._active:
+        key = (module, name, origin if _sees_private(origin, module) else None)
+        known = self._known.get(key)
+        if known is not None and (outermost or self._is_the_same(known, depth)):
+            self._steps -= known.steps
+            self._deepest = max(self._deepest, depth + known.depth)
+            return known.named
+        if depth > _MAX_DEPTH or self._steps <= 0 or (module, name) in self._active:
+            self._cut = True
             return Named()
+        return self._remember(key, origin, depth, outermost)
+
+    def _is_the_same(self, known: _Known, depth: int) -> bool:
+        """Whether to look a name up again here would come to what is known, so that no answer depends on the order."""
+        return not known.cut and known.steps <= self._steps and depth + known.depth <= _MAX_DEPTH
+
+    def _remember(self, key: _Key, origin: Module, depth: int, outermost: bool) -> Named:
+        module, name, _ = key
+        cut, deepest, steps = self._cut, self._deepest, self._steps
+        self._cut, self._deepest = False, depth
         self._steps -= 1
-        self._active.add((module.key, name))
+        self._active.add((module, name))
         named = self._look_up(module, name, origin, depth)
-        self._active.discard((module.key, name))
-        if outermost:
-            self._known[key] = _copy(named)
+        self._active.discard((module, name))
+        if outermost or not self._cut:
+            self._known[key] = _Known(named, steps - self._steps, self._deepest - depth, self._cut)
+        self._cut, self._deepest = cut or self._cut, max(deepest, self._deepest)
         return named
 
     def _look_up(self, module: Module, name: str, origin: Module, depth: int) -> Named:
@@ -196,7 +216,7 @@ class _Walk:
         named = Named()
         scopes = [self._sources.scope(part) for part in module.crate.parts(module.path)]
         for scope in scopes:
-            named.item = named.item or name in scope.types or any(macro.name == name for macro in scope.macros)
+            named.item = named.item or name in scope.types
             named.open = named.open or scope.open
             for item in scope.crates.get(name, ()):
                 named.add(self._extern(module.crate, item.crate))
@@ -210,7 +230,7 @@ class _Walk:
     ) -> None:
         uses = [use for scope in scopes for use in scope.uses.get(name, ())]
         for use in sorted(uses, key=lambda each: each.local):
-            if use.local and (origin.key != module.key or named.found):
+            if use.local and (origin != module or named.found):
                 continue
             if not use.public and not _sees_private(origin, module):
                 continue
@@ -232,7 +252,7 @@ class _Walk:
     ) -> None:
         for scope in scopes:
             for glob in scope.globs:
-                if glob.local and origin.key != module.key:
+                if glob.local and origin != module:
                     continue
                 if not glob.public and not _sees_private(origin, module):
                     continue
@@ -241,8 +261,15 @@ class _Walk:
                     named.open = named.open or not target.modules
                     continue
                 for each in target.modules:
-                    if each.key != module.key:
+                    if each != module:
                         named.add(self._name(each, name, module, depth + 1))
+
+
+def _either(named: Named, other: Named) -> Named:
+    both = Named()
+    both.add(named)
+    both.add(other)
+    return both
 
 
 def _upward(start: Module, segments: Sequence[str]) -> tuple[Named, int]:
@@ -260,7 +287,3 @@ def _sees_private(origin: Module, module: Module) -> bool:
     if origin.crate is not module.crate and origin.crate.base is not module.crate:
         return False
     return not module.path or origin.path == module.path or origin.path.startswith(f"{module.path}::")
-
-
-def _copy(named: Named) -> Named:
-    return Named(list(named.modules), list(named.packages), named.item, named.open, named.rest)
