@@ -16,18 +16,18 @@ from tree_sitter import Node, Tree, TreeCursor
 
 from weft_storage.model.facts import Declaration, DeclarationKind, EdgeKind, FileFacts, Import
 from weft_storage.model.languages import Language
-from weft_tasks.extract.grammar import captures, parser_of, query_of
+from weft_tasks.extract.grammar import parser_of
 
 EXTRACTOR_VERSION = 1
 
 
 def extract(source: bytes, language: Language) -> FileFacts:
     """Facts of a file. Imports and declarations are in source order; a syntax error is one problem."""
-    tree, grammar, masked = _parse(source, language)
+    tree, masked = _parse(source, language)
     module = _Module(source)
     module.read(tree.root_node)
     _read_deep(module, tree, masked, javascript=language is Language.JAVASCRIPT)
-    problem = _recover(module, tree.root_node, grammar) if tree.root_node.has_error else None
+    problem = _recover(module, tree.root_node) if tree.root_node.has_error else None
     return FileFacts(
         language=language,
         imports=tuple(module.imports[key] for key in sorted(module.imports)),
@@ -36,17 +36,17 @@ def extract(source: bytes, language: Language) -> FileFacts:
     )
 
 
-def _parse(source: bytes, language: Language) -> tuple[Tree, Language, dict[int, bytes]]:
-    """The tree, the grammar that made it, and the specifiers of the `import()` that were masked, by their place."""
+def _parse(source: bytes, language: Language) -> tuple[Tree, dict[int, bytes]]:
+    """The tree, and the specifiers of the `import()` that were masked in it, by their place."""
     if language is not Language.JAVASCRIPT:
         text, masked = _mask(source)
-        return parser_of(language).parse(text), language, masked
+        return parser_of(language).parse(text), masked
     tree = parser_of(language).parse(source)
     if tree.root_node.has_error:  # Annotated JavaScript (Flow) often reads better as TSX.
         other = parser_of(Language.TSX).parse(source)
-        if _count_errors(other.root_node, Language.TSX) < _count_errors(tree.root_node, language):
-            return other, Language.TSX, {}
-    return tree, language, {}
+        if len(_read_errors(other.root_node).errors) < len(_read_errors(tree.root_node).errors):
+            return other, {}
+    return tree, {}
 
 
 # No quote, escape or line end may stand in what is masked: then it is one token's worth wherever it stands.
@@ -77,10 +77,6 @@ def _mask(source: bytes) -> tuple[bytes, dict[int, bytes]]:
     return source, masked
 
 
-def _count_errors(root: Node, grammar: Language) -> int:
-    return len(captures(query_of(grammar, "typescript"), root).get("error", ())) if root.has_error else 0
-
-
 _DECLARED = {
     "function_declaration": DeclarationKind.FUNCTION,
     "generator_function_declaration": DeclarationKind.FUNCTION,
@@ -97,6 +93,8 @@ _DECLARED = {
     "module": DeclarationKind.MODULE,
     "internal_module": DeclarationKind.MODULE,
 }
+# Namespaces nested deeper are not entered: their dotted names would grow with the square of their depth.
+_LONGEST_PARENT = 1000
 _VARIABLES = frozenset({"lexical_declaration", "variable_declaration"})
 _METHODS = frozenset({"method_definition", "method_signature", "abstract_method_signature"})
 _TYPE_WORDS = frozenset({b"type", b"typeof"})
@@ -313,7 +311,9 @@ class _Module:
         elif named is not None and named.type == "string" and "*" not in name:
             self.add_import(node, name, EdgeKind.TYPE, (), detail="module")
         inside = f"{parent}.{name}" if parent else name
-        return [(each, inside, False) for each in body.named_children] if body is not None else []
+        if body is None or len(inside) > _LONGEST_PARENT:
+            return []
+        return [(each, inside, False) for each in body.named_children]
 
     def _add(
         self,
@@ -566,7 +566,7 @@ def _read_dynamic_import(module: _Module, path: list[Node]) -> None:
 def _is_type_context(parent: Node, child: Node) -> bool:
     if parent.type in ("as_expression", "satisfies_expression"):
         return parent.child(0) != child
-    return "type" in parent.type or parent.type == "constraint"
+    return "type" in parent.type or parent.type in ("constraint", "implements_clause")
 
 
 def _read_call(module: _Module, path: list[Node]) -> None:
@@ -678,28 +678,59 @@ def _jsdoc_names(clause: bytes) -> tuple[str, ...]:
 _LOST = re.compile(
     rb"^[ \t]*(import|export)\b((?:(?!\n[ \t]*(?:import|export)\b)[^\"'`;()=])*+)(?:\"([^\"\n]*)\"|'([^'\n]*)')", re.M
 )
-# An error is looked at closely this many times: finding a node's parent is not free.
-_MANY_ERRORS = 64
+# A file with more nodes in and beside its errors is no source; the rest is read by its text alone.
+_MOST_BROKEN_NODES = 100_000
 
 
-def _recover(module: _Module, root: Node, grammar: Language) -> str | None:
+def _recover(module: _Module, root: Node) -> str | None:
     """Take the imports that a broken tree holds in odd places; the sentence about the first error."""
-    found = captures(query_of(grammar, "typescript"), root)
-    for node in found.get("import", ()):
+    broken = _read_errors(root)
+    for node in broken.statements:
         if not module.has_import(node.start_byte):
             module.add_statement(node)
-    errors = found.get("error", [])
-    errors = [node for node in errors[:_MANY_ERRORS] if not _is_known_gap(node)] + errors[_MANY_ERRORS:]
-    if not errors:
+    if not broken.errors:
         return None
-    _recover_lost(module, errors)
-    point = errors[0].start_point
+    _recover_lost(module, [root] if broken.cut_short else broken.errors)
+    point = broken.errors[0].start_point
     return f"syntax error at line {point.row + 1}, column {point.column + 1}"
 
 
-def _is_known_gap(node: Node) -> bool:
+@dataclass(slots=True)
+class _Broken:
+    """What a tree with errors holds: its errors, and the imports and re-exports that stand beside them, in order."""
+
+    errors: list[Node] = field(default_factory=list)
+    statements: list[Node] = field(default_factory=list)
+    cut_short: bool = False
+
+
+def _read_errors(root: Node) -> _Broken:
+    """Walk what has errors in it; not by a query, which takes quadratic time over the flat children of an error."""
+    broken = _Broken()
+    cursor = root.walk()
+    parents: list[Node] = []
+    for _ in range(_MOST_BROKEN_NODES):
+        node = cursor.node
+        if node is None:  # pragma: no cover - a cursor always has a node
+            break
+        above = parents[-1] if parents else None
+        if node.type in ("import_statement", "export_statement"):
+            broken.statements.append(node)
+        if (node.is_error or node.is_missing) and not _is_known_gap(node, above):
+            broken.errors.append(node)
+        if node.has_error and cursor.goto_first_child():
+            parents.append(node)
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return broken
+            parents.pop()
+    broken.cut_short = True
+    return broken
+
+
+def _is_known_gap(node: Node, parent: Node | None) -> bool:
     """Whether only the grammar errs: `export type * from`, `import defer * as a from`, `import source a from`."""
-    parent = node.parent
     if parent is None or parent.type not in ("import_statement", "export_statement") or node.is_missing:
         return False
     return _text(node).isalnum()

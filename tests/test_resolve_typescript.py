@@ -1,0 +1,210 @@
+"""Resolution of TypeScript and JavaScript, where a case file cannot say it: probed paths, odd and hostile input."""
+
+import json
+import time
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weft_storage.model.edges import Resolution, Status
+from weft_storage.model.facts import EdgeKind, Import
+from weft_storage.model.languages import Family
+from weft_storage.model.settings import Settings
+from weft_tasks.resolve.index import RecordingIndex, Repository
+from weft_tasks.resolve.typescript import RESOLVER
+from weft_tasks.resolve.typescript.conditions import targets
+from weft_tasks.resolve.typescript.globs import Verdict, included, matches, verdict
+
+
+def index_of(files: Mapping[str, str]) -> RecordingIndex:
+    contents = {path: text.encode() for path, text in files.items()}
+    return RecordingIndex(Repository(contents, read=contents.get, interface=lambda path: b""), Settings())
+
+
+def resolve(files: Mapping[str, str], specifier: str, importer: str = "a.ts") -> Resolution:
+    return RESOLVER.resolve(importer, Import(specifier, EdgeKind.IMPORT, 1), index_of({importer: "", **files}))
+
+
+def test_the_probed_paths_stand_in_the_order_of_the_search() -> None:
+    probed = resolve({}, "./x").probed
+    assert probed[:5] == ("x.ts", "x.tsx", "x.d.ts", "x.js", "x.jsx")
+    assert probed.index("x.astro") < probed.index("x") < probed.index("x/index.ts") < probed.index("x/index.js")
+    assert resolve({}, "./x.js").probed[:5] == ("x.ts", "x.tsx", "x.d.ts", "x.js", "x.jsx")
+
+
+def test_the_probed_paths_of_an_export_are_its_targets() -> None:
+    files = {
+        "package.json": '{"workspaces": ["p"]}',
+        "p/package.json": '{"name": "p", "exports": {"./a": "./lib/a.js"}}',
+    }
+    assert resolve(files, "p/a").probed[:2] == ("p/lib/a.ts", "p/lib/a.tsx")
+    assert resolve(files, "p/b").probed == ("p/package.json",)
+
+
+def test_creating_a_probed_file_changes_an_answer_that_was_recorded() -> None:
+    index = index_of({"a.ts": ""})
+    RESOLVER.resolve("a.ts", Import("./x", EdgeKind.IMPORT, 1), index)
+    assert {"f:x.ts", "f:x.tsx", "f:x.js", "d:x"} <= index.reads
+
+
+@pytest.mark.parametrize(
+    "specifier",
+    ["", ".", "..", "/", "//", "#", "@", "@/", "@a", "@a/", "./\0", "./a\nb", "?", "!", "./?", "\ufffd", "a" * 100_000,
+     "../../../../etc/passwd", "./" + "a/" * 5000, "node:", "C:\\x", "file:///etc/passwd", "%2e%2e/x", "./../..", "~"],
+)  # fmt: skip
+def test_no_specifier_raises_or_leaves_the_root(specifier: str) -> None:
+    for detail in ("", "path", "types", "module", "require"):
+        imported = Import(specifier, EdgeKind.IMPORT, 1, detail=detail)
+        found = RESOLVER.resolve("src/a.ts", imported, index_of({"src/a.ts": "", "package.json": "{}"}))
+        assert found.status in (Status.UNRESOLVED, Status.EXTERNAL, Status.RESOLVED)
+        assert found.status is not Status.UNRESOLVED or found.probed
+        assert found.status is not Status.EXTERNAL or found.package
+
+
+_FILES = {
+    "package.json": '{"name": "root", "workspaces": ["p"], "imports": {"#x": "./x.ts", "#y/*": "./*"}}',
+    "tsconfig.json": '{"compilerOptions": {"baseUrl": ".", "paths": {"@/*": ["./*"], "~*": ["./p/*"]}}}',
+    "deno.json": '{"imports": {"m/": "./p/"}}',
+    "p/package.json": '{"name": "p", "exports": {"./*": "./*", ".": "./dist/x.js"}}',
+    "p/src/x.ts": "",
+    "x.ts": "",
+}
+
+
+@given(specifier=st.text(st.sampled_from("./#@~:?!*pxm\0\n "), max_size=12) | st.text(max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_every_resolution_leads_to_files_that_exist(specifier: str) -> None:
+    found = resolve(_FILES, specifier)
+    assert all(target.path in _FILES or target.path == "a.ts" for target in found.targets)
+    assert found == resolve(_FILES, specifier)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text("./*@#ax", max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("./*@#ax", max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+_KEYS = ("name", "workspaces", "exports", "imports", "main", "types", "dependencies", "extends", "include",
+         "exclude", "files", "references", "paths", "baseUrl", "rootDirs", "resolutions", "packages")  # fmt: skip
+
+
+@given(
+    manifest=st.dictionaries(st.sampled_from(_KEYS), _JSON, max_size=6),
+    options=st.dictionaries(st.sampled_from(_KEYS), _JSON, max_size=4),
+)
+@settings(max_examples=200, deadline=None)
+def test_manifests_of_any_shape_are_read_without_raising(manifest: object, options: object) -> None:
+    files = {
+        "package.json": json.dumps(manifest),
+        "tsconfig.json": json.dumps({**dict(manifest), "compilerOptions": options}),  # type: ignore[call-overload]
+        "pnpm-workspace.yaml": json.dumps(manifest),
+        "a/package.json": json.dumps({"name": "x", "exports": manifest}),
+        "a/x.ts": "",
+    }
+    for specifier in ("x", "x/a", "#a", "./a", "@/a", "a"):
+        resolve(files, specifier)
+
+
+@pytest.mark.parametrize("name", ["package.json", "tsconfig.json", "pnpm-workspace.yaml", "deno.json", "rush.json"])
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "\0", "\ufeff", "{", '"x"', "{a: &a [*a]}", "7"])
+def test_unreadable_manifests_are_problems(name: str, text: str) -> None:
+    index = index_of({name: text, "a.ts": ""})
+    RESOLVER.resolve("a.ts", Import("x", EdgeKind.IMPORT, 1), index)
+    problems = index.projects[Family.TYPESCRIPT].problems
+    assert all(path == name and problem for path, problem in problems)
+
+
+def test_a_long_chain_of_extends_is_followed() -> None:
+    files = {f"tsconfig.{n}.json": json.dumps({"extends": f"./tsconfig.{n + 1}.json"}) for n in range(3000)}
+    files["tsconfig.3000.json"] = '{"compilerOptions": {"paths": {"@": ["./x.ts"]}}}'
+    files["tsconfig.json"] = '{"extends": "./tsconfig.0.json"}'
+    assert [target.path for target in resolve({**files, "x.ts": ""}, "@").targets] == ["x.ts"]
+
+
+def test_bases_that_share_bases_are_read_once_each() -> None:
+    files = {
+        f"tsconfig.{n}.json": json.dumps({"extends": [f"./tsconfig.{n + 1}.json"] * 2 if n < 60 else []})
+        for n in range(61)
+    }
+    started = time.process_time()
+    resolve({**files, "tsconfig.json": '{"extends": "./tsconfig.0.json"}'}, "x")
+    assert time.process_time() - started < 2
+
+
+def test_braces_do_not_multiply_without_end() -> None:
+    assert matches("packages/{a,b}/{c,d}", "packages/b/c")
+    started = time.process_time()
+    assert not matches("{a,b}" * 40, "x")
+    assert time.process_time() - started < 2
+
+
+def test_stars_take_no_exponential_time() -> None:
+    started = time.process_time()
+    assert not matches("**/" * 500 + "x", "a/" * 500 + "b")
+    assert not matches("*a" * 2000, "a" * 1999 + "b")
+    assert time.process_time() - started < 5
+
+
+def test_globs_follow_the_compiler() -> None:
+    assert included((), ("src/**/*",), ("src/**/*.test.ts",), "src/deep/a.ts")
+    assert not included((), ("src/**/*",), ("src/**/*.test.ts",), "src/deep/a.test.ts")
+    assert not included((), ("**/*",), (), "src/.hidden/a.ts")
+    assert not included((), ("**/*",), ("src",), "src/a.ts")
+    assert included(("src/.hidden/a.ts",), (), (), "src/.hidden/a.ts")
+
+
+def test_a_verdict_on_a_folder_agrees_with_its_files() -> None:
+    assert verdict((), ("src/**/*",), (), "src/deep") is Verdict.ALL
+    assert verdict((), ("src/**/*",), ("**/*.test.ts",), "src") is Verdict.SOME
+    assert verdict((), ("src/**/*",), ("src/deep",), "src/deep/er") is Verdict.NONE
+    assert verdict((), ("src/*.ts",), (), "src/deep") is Verdict.NONE
+    assert verdict(("src/a.ts",), (), (), "src") is Verdict.SOME
+
+
+@given(
+    include=st.lists(st.text("a*/.", max_size=6), max_size=2),
+    exclude=st.lists(st.text("a*/.", max_size=6), max_size=2),
+    folder=st.sampled_from(["", "a", "a/a", "a/b", "b"]),
+    name=st.sampled_from(["a", "b", "aa", "a.a"]),
+)
+@settings(max_examples=500, deadline=None)
+def test_a_sure_verdict_on_a_folder_is_that_of_each_file(
+    include: list[str], exclude: list[str], folder: str, name: str
+) -> None:
+    taken = included((), include, exclude, f"{folder}/{name}".lstrip("/"))
+    sure = verdict((), include, exclude, folder)
+    assert sure is Verdict.SOME or taken is (sure is Verdict.ALL)
+
+
+@pytest.mark.parametrize(
+    ("subpath", "conditions", "expected"),
+    [
+        (".", {"import"}, ["./i.js"]),
+        (".", {"require"}, ["./r.js"]),
+        (".", set(), ["./d.js"]),
+        (".", {"types", "import"}, ["./t.d.ts", "./i.js"]),
+        ("./x/y", set(), ["./lib/x/y.js"]),
+        ("./x/y.js", set(), ["./lib/x/y.js"]),
+        ("./private/y", set(), []),
+        ("./old/y.js", set(), ["./older/y.js"]),
+        ("./exact", set(), ["./e.js"]),
+    ],
+)
+def test_targets_of_exports(subpath: str, conditions: set[str], expected: list[str]) -> None:
+    table = {
+        ".": {"types@>=4": "./t.d.ts", "import": "./i.js", "require": "./r.js", "default": "./d.js"},
+        "./*": "./lib/*.js",
+        "./*.js": "./lib/*.js",
+        "./private/*": None,
+        "./old/": "./older/",
+        "./exact": [None, "./e.js"],
+    }
+    found = targets(table, subpath, conditions)
+    assert found[: len(expected)] == expected
+    assert expected or not found
+
+
+def test_a_target_cannot_grow_without_end() -> None:
+    assert targets({"./*": "*" * 3000}, "./" + "a" * 3000, set()) == []
