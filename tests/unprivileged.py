@@ -1,5 +1,6 @@
 """Calls in a process for which file permissions count, though root may run the tests."""
 
+import codecs
 import importlib
 import json
 import os
@@ -21,7 +22,8 @@ def _load_everything() -> None:
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
     importlib.import_module("numpy")
-    "".encode("ascii")  # Codecs are loaded at first use.
+    for codec in ("ascii", "utf-8", "latin-1", "idna"):
+        codecs.lookup(codec)
     program_version()
     for language in Language:
         extractor_identity(language)

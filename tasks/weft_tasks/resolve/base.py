@@ -57,7 +57,8 @@ class Project(Protocol):
     def answer(self, key: str) -> Any:
         """The answer to a question, as a value that msgpack can encode (str, int, None, tuple, list, dict, Struct).
 
-        Equal repositories give equal answers, in the same order.
+        Equal repositories give equal answers, in the same order. Any question that an earlier repository gave rise to
+        has an answer, whatever has become of the files and manifests in it; none raises.
         """
         ...
 

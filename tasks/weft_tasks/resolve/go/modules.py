@@ -66,14 +66,14 @@ class Modules:
         return "" if module is None else f"module {encode_text(module)}"
 
     def scope(self, name: str) -> Scope:
-        """The scope of that name. Two of one name are the same."""
+        """The scope of that name; an empty one for a name of earlier days, whose manifest is gone."""
         if name not in self._scopes:
             kind, _, text = name.partition(" ")
             folder = decode_text(text)
-            if kind == "workspace":
+            if kind == "workspace" and folder in self._uses:
                 manifests = [_file(folder, "go.work"), *(_file(each, "go.mod") for each in self._uses[folder])]
                 self._scopes[name] = self._joined(folder, self._uses[folder], manifests)
-            elif kind == "module":
+            elif kind == "module" and folder in self._modules:
                 self._scopes[name] = self._joined(folder, [folder], [_file(folder, "go.mod")])
             else:
                 self._scopes[name] = Scope()
