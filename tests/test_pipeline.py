@@ -1,10 +1,13 @@
 """The whole run, embedded: what it publishes, how much it does for it, and what a failure leaves."""
 
 import os
+from collections.abc import Collection, Iterator
 
 import pytest
 
 from repositories import PROJECT, Repository
+from weft.pipeline.local import Extracted, LocalPool
+from weft.pipeline.plan import Job
 from weft_storage.backends import open_store
 from weft_storage.model.files import FileStatus
 from weft_storage.model.runs import RunState
@@ -93,17 +96,6 @@ def test_every_file_is_accounted_for(repository: Repository) -> None:
     assert run.state is RunState.PUBLISHED
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_makes_the_run_incomplete(repository: Repository) -> None:
-    repository.write(SMALL)
-    (repository.root / "b.py").chmod(0)
-    run = repository.scan()
-    assert run.state is RunState.INCOMPLETE
-    (repository.root / "b.py").chmod(0o644)
-    assert repository.scan().state is RunState.PUBLISHED
-    assert repository.differences() == []
-
-
 def test_a_file_that_takes_too_long_is_quarantined_and_named(repository: Repository) -> None:
     repository.write({**SMALL, "slow.py": "x = [\n" + "    [1, 2, (3, 4)],\n" * 100_000 + "]\n"})
     repository.write({"weft.toml": "file_timeout = 0.05\n"})
@@ -119,6 +111,28 @@ def test_a_file_that_takes_too_long_is_quarantined_and_named(repository: Reposit
     assert again.state is RunState.INCOMPLETE
     repository.write({"slow.py": "import a\n"})
     assert repository.scan().state is RunState.PUBLISHED
+    assert repository.differences() == []
+
+
+def test_a_file_that_changes_during_the_scan_is_looked_at_again(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is replaced after it was identified and before it is extracted."""
+    repository.write(SMALL)
+    repository.scan()
+    repository.write({"b.py": "import a\n"})
+    extract = LocalPool.extract
+
+    def edit_first(pool: LocalPool, jobs: Collection[Job]) -> Iterator[Extracted]:
+        if any(job.path == "b.py" for job in jobs):
+            monkeypatch.undo()
+            repository.write({"b.py": "import d\n"})
+        return extract(pool, jobs)
+
+    monkeypatch.setattr(LocalPool, "extract", edit_first)
+    run = repository.scan()
+    assert (run.state, run.token) == (RunState.PUBLISHED, "")
+    assert ("b.py", "d.py") in repository.pairs()
     assert repository.differences() == []
 
 

@@ -11,6 +11,8 @@ from weft.snapshot import ContentError, Contents, TreeContents, take_snapshot
 from weft_storage.model.errors import ConfigurationError, RepositoryError
 from weft_storage.model.settings import Settings
 
+_LIMIT = 16 << 20
+
 
 def settings_of(root: str, rev: str | None) -> Settings:
     """The settings of the repository at `root`, as they are on disk or in a commit.
@@ -28,7 +30,7 @@ def settings_of(root: str, rev: str | None) -> Settings:
 
 def _read(contents: Contents, path: str) -> bytes | None:
     try:
-        return contents.read(path)
+        return contents.read(path, _LIMIT)
     except ContentError:
         return None
 

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from weft.pipeline.diff import Difference, diff
+from weft.pipeline.diff import Difference, diff, look_again
 from weft.pipeline.epoch import epoch_of, program_version, token_of
 from weft.pipeline.extraction import carry_out, counts, hit_rate
 from weft.pipeline.local import LocalPool
 from weft.pipeline.plan import Plan, make_plan
 from weft.pipeline.progress import Silent
-from weft.snapshot import ContentError, Contents, identify, take_snapshot
+from weft.snapshot import ContentError, Contents, Snapshot, identify, take_snapshot
 from weft_storage.backends import Store
 from weft_storage.model.errors import StoreError
+from weft_storage.model.files import FileRecord
 from weft_storage.model.runs import Publication, Run, RunState
 from weft_storage.model.settings import Settings
 from weft_tasks.crashbox import Limits
@@ -27,6 +28,10 @@ from weft_tasks.finalize.states import STATE_NAMES, Affected, Names, encode_stat
 from weft_tasks.finalize.watching import Clock, Progress
 
 __all__ = ["Options", "Progress", "analyze"]
+
+
+# No manifest that a person wrote is larger; one that is counts as unreadable.
+_MANIFEST_LIMIT = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +81,11 @@ def _analyze(store: Store, root: str, settings: Settings, options: Options, prog
         known = load_known(store, options.project, anew=options.full)
         keep = known.records if known.inputs.epoch == epoch else {}
         difference = diff(keep, snapshot, store, settings)
-        plan = _plan(difference, store, full=options.full)
     with clock.phase("extract"):
-        progress.begin("extract", len(plan.jobs))
-        pool = LocalPool(options.jobs, Limits(settings.file_memory << 20, settings.file_timeout), snapshot.contents)
-        records = carry_out(plan, pool, store, progress.advance) | dict(difference.unchanged)
-    found = counts(records.values(), difference.unchanged, plan)
-    if difference.moving:
+        extraction = _extract(difference, snapshot, store, settings, options, progress)
+    records = extraction.records | dict(difference.unchanged)
+    found = counts(records.values(), unchanged=difference.unchanged, analyzed=extraction.analyzed)
+    if difference.moving or extraction.moving:
         run = replace(run, token="")  # It does not stand for what was read: the next run must look again.
     with snapshot.contents() as contents:
         scanned = Scanned(
@@ -95,6 +98,37 @@ def _analyze(store: Store, root: str, settings: Settings, options: Options, prog
         )
         run = replace(run, seconds=clock.seconds, counts=found, cache_hit_rate=hit_rate(found))
         return finalize(store, run, known, scanned, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extraction:
+    """Records of all files that needed facts or were settled without; `analyzed` are those that were extracted now."""
+
+    records: dict[str, FileRecord]
+    analyzed: frozenset[str]
+    moving: bool
+
+
+def _extract(
+    difference: Difference, snapshot: Snapshot, store: Store, settings: Settings, options: Options, progress: Progress
+) -> _Extraction:
+    """Extract what has no facts yet. A file that changes under the scan is looked at once more, then it has failed."""
+    pool = LocalPool(options.jobs, Limits(settings.file_memory << 20, settings.file_timeout), snapshot.contents)
+    records: dict[str, FileRecord] = {}
+    analyzed: set[str] = set()
+    moving = False
+    for _ in range(2):
+        plan = _plan(difference, store, full=options.full)
+        progress.begin("extract", len(plan.jobs))
+        carried = carry_out(plan, pool, store, progress.advance)
+        extracted = {job.key for job in plan.jobs}
+        records |= carried.records
+        analyzed |= {source.path for source in plan.pending if source.key in extracted}
+        if not carried.moved:
+            break
+        moving = True
+        difference = look_again(carried.moved, snapshot, store, settings)
+    return _Extraction(records, frozenset(analyzed), moving)
 
 
 def _plan(difference: Difference, store: Store, *, full: bool) -> Plan:
@@ -147,7 +181,7 @@ def _publish_unchanged(store: Store, published: Run, run: Run) -> Run:
 
 def _read(contents: Contents, path: str) -> bytes | None:
     try:
-        return contents.read(path)
+        return contents.read(path, _MANIFEST_LIMIT)
     except ContentError:
         return None
 

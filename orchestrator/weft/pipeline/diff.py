@@ -1,12 +1,12 @@
 """The difference between a snapshot and the published run: what is unchanged, what must be looked at."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from weft.pipeline.plan import Source, skipped_record, unread_record
-from weft.snapshot import Caches, Snapshot, identify, skip_reason
+from weft.snapshot import Caches, Identities, Snapshot, identify, skip_reason
 from weft_storage.model.files import Content, FileRecord, FileStatus
 from weft_storage.model.languages import language_of
 from weft_storage.model.settings import Settings
@@ -41,8 +41,6 @@ def diff(known: Mapping[str, FileRecord], snapshot: Snapshot, caches: Caches, se
         else:
             unsure.append(path)
     found = identify(snapshot, unsure, caches)
-    for path, reason in found.failures.items():
-        settled[path] = unread_record(path, language_of(path), reason)
     sources: list[Source] = []
     for path, content in found.contents.items():
         record, oid = known.get(path), found.oids.get(path, "")
@@ -50,7 +48,21 @@ def diff(known: Mapping[str, FileRecord], snapshot: Snapshot, caches: Caches, se
             unchanged[path] = replace(record, oid=oid)
         else:
             _sort(path, content, oid, settings, settled, sources)
-    return Difference(unchanged, settled, tuple(sources), bool(found.changed))
+    return Difference(unchanged, settled | _unread(found), tuple(sources), bool(found.changed))
+
+
+def look_again(paths: Collection[str], snapshot: Snapshot, caches: Caches, settings: Settings) -> Difference:
+    """The identity of files that were not what anybody vouched for, from their bytes as they are now."""
+    found = identify(snapshot, paths, caches, doubted=True)
+    settled: dict[str, FileRecord] = {}
+    sources: list[Source] = []
+    for path, content in found.contents.items():
+        _sort(path, content, found.oids.get(path, ""), settings, settled, sources)
+    return Difference({}, settled | _unread(found), tuple(sources), moving=True)
+
+
+def _unread(found: Identities) -> dict[str, FileRecord]:
+    return {path: unread_record(path, language_of(path), reason) for path, reason in found.failures.items()}
 
 
 def _same_blob(record: FileRecord, oid: str | None) -> bool:

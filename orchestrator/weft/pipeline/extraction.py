@@ -1,6 +1,7 @@
 """Carrying out a plan: jobs to the dispatcher, facts into the store as they come, a record for every file."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from blake3 import blake3
@@ -23,26 +24,33 @@ class Dispatcher(Protocol):
         ...
 
 
-def carry_out(
-    plan: Plan, dispatcher: Dispatcher, store: Store, on_progress: Callable[[int], None]
-) -> dict[str, FileRecord]:
-    """The record of every file of the plan. All facts are in the store when it returns; failures name their reason."""
-    failures: dict[bytes, str] = {}
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A plan carried out: the record of each of its files.
+
+    `moved` are files that no longer had the content that the plan knew; they have failed unless somebody looks again.
+    """
+
+    records: dict[str, FileRecord]
+    moved: frozenset[str]
+
+
+def carry_out(plan: Plan, dispatcher: Dispatcher, store: Store, on_progress: Callable[[int], None]) -> Carried:
+    """Extract what the plan says. All facts are in the store when it returns; failures name their reason."""
     records = dict(plan.settled)
-    by_key: dict[bytes, list[Source]] = {}
+    waiting: dict[bytes, list[Source]] = {}
     for source in plan.pending:
-        by_key.setdefault(source.key, []).append(source)
+        waiting.setdefault(source.key, []).append(source)
 
     def settle(facts: StoredFacts) -> None:
-        for source in by_key.pop(facts.key, ()):
+        for source in waiting.pop(facts.key, ()):
             records[source.path] = _analyzed(source, facts)
 
+    failures: dict[bytes, Extracted] = {}
     fresh: list[StoredFacts] = []
     for done, outcome in enumerate(dispatcher.extract(plan.jobs), 1):
         if outcome.facts is None:
-            failures[outcome.job.key] = outcome.reason
-            if outcome.poison:
-                store.quarantine({outcome.job.key: outcome.reason})
+            failures[outcome.job.key] = outcome
         else:
             fresh.append(outcome.facts)
             settle(outcome.facts)
@@ -51,12 +59,14 @@ def carry_out(
             fresh = []
         on_progress(done)
     store.put_facts(fresh)
-    for facts in store.facts([key for key in by_key if key not in failures], Part.IMPORTS | Part.INTERFACE):
+    store.quarantine({key: failure.reason for key, failure in failures.items() if failure.poison})
+    for facts in store.facts([key for key in waiting if key not in failures], Part.IMPORTS | Part.INTERFACE):
         settle(facts)
-    for key, sources in by_key.items():
-        reason = failures.get(key, "its facts were lost from the store")
+    for key, sources in waiting.items():
+        reason = failures[key].reason if key in failures else "its facts were lost from the store"
         records.update((source.path, failed_record(source, reason)) for source in sources)
-    return records
+    moved = (source.path for key in waiting if key in failures and failures[key].moved for source in waiting[key])
+    return Carried(records, frozenset(moved))
 
 
 def _analyzed(source: Source, facts: StoredFacts) -> FileRecord:
@@ -72,10 +82,8 @@ def _analyzed(source: Source, facts: StoredFacts) -> FileRecord:
     )
 
 
-def counts(records: Iterable[FileRecord], unchanged: Collection[str], plan: Plan) -> dict[str, int]:
+def counts(records: Iterable[FileRecord], *, unchanged: Collection[str], analyzed: Collection[str]) -> dict[str, int]:
     """How many source files a run analyzed, found in the cache, left alone, skipped and failed."""
-    extracted = {job.key for job in plan.jobs}
-    analyzed = {source.path for source in plan.pending if source.key in extracted}
     found = dict.fromkeys(("files", "analyzed", "unchanged", "cached", "skipped", "failed"), 0)
     for record in records:
         if record.status is not FileStatus.INPUT:
