@@ -12,15 +12,19 @@ from weft_storage.model.edges import Resolution, Status
 from weft_storage.model.facts import EdgeKind, Import
 from weft_storage.model.languages import Family
 from weft_storage.model.settings import Settings
-from weft_tasks.resolve.index import RecordingIndex, Repository
+from weft_tasks.resolve.index import ProjectFiles, RecordingIndex, Repository
 from weft_tasks.resolve.typescript import RESOLVER
 from weft_tasks.resolve.typescript.conditions import targets
 from weft_tasks.resolve.typescript.globs import Verdict, included, matches, verdict
 
 
-def index_of(files: Mapping[str, str]) -> RecordingIndex:
+def repository_of(files: Mapping[str, str]) -> Repository:
     contents = {path: text.encode() for path, text in files.items()}
-    return RecordingIndex(Repository(contents, read=contents.get, interface=lambda path: b""), Settings())
+    return Repository(contents, read=contents.get, interface=lambda path: b"")
+
+
+def index_of(files: Mapping[str, str]) -> RecordingIndex:
+    return RecordingIndex(repository_of(files), Settings())
 
 
 def resolve(files: Mapping[str, str], specifier: str, importer: str = "a.ts") -> Resolution:
@@ -114,6 +118,25 @@ def test_unreadable_manifests_are_problems(name: str, text: str) -> None:
     RESOLVER.resolve("a.ts", Import("x", EdgeKind.IMPORT, 1), index)
     problems = index.projects[Family.TYPESCRIPT].problems
     assert all(path == name and problem for path, problem in problems)
+
+
+def test_questions_about_what_is_gone_have_answers_and_change_no_others() -> None:
+    project = RESOLVER.build(ProjectFiles(repository_of({"a/tsconfig.json": "{}", "a/b/x.ts": ""})), Settings())
+    before = project.answer("folder:a/b")
+    for question in ("config:a/b/tsconfig.json", "manifest:a/b", "outputs:a/b", "scope:a/b", "map:a/b/deno.json"):
+        project.answer(question)
+    assert project.answer("package:x:gone") is None
+    assert project.answer("declared:x:gone") is False
+    assert project.answer("folder:a/b") == before
+
+
+def test_a_referenced_config_of_any_name_is_read_before_it_is_asked_for() -> None:
+    files = ProjectFiles(
+        repository_of({"tsconfig.json": '{"references": [{"path": "odd.json"}]}', "odd.json": "{", "a.ts": ""})
+    )
+    project = RESOLVER.build(files, Settings())
+    assert files.manifests == {"tsconfig.json", "odd.json"}
+    assert [path for path, _ in project.problems] == ["odd.json"]
 
 
 def test_a_long_chain_of_extends_is_followed() -> None:

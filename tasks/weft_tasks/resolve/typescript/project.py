@@ -76,7 +76,7 @@ class TypeScriptProject:
             return self._packages.lookup(folder, name)
         if verb == "declared":
             return self._packages.is_declared(folder, name)
-        raise ValueError(f"no such question: {key!r}")
+        return None
 
     def _surroundings(self, folder: str) -> Surroundings:
         above = (folder, *ancestors(folder))

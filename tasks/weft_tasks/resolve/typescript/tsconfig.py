@@ -82,14 +82,21 @@ class Configs:
         self._in_folder: dict[str, list[str]] = {}
         # Per config: the configs that it leads to, by the folders in which their globs begin.
         self._by_base: dict[str, dict[str, list[tuple[int, Choice]]]] = {}
-        for path in sorted(filter(is_config, files.paths)):
-            if not _is_installed(path):
-                self._in_folder.setdefault(parent(path), []).append(path)
-                self._load(path)
+        named = [path for path in sorted(filter(is_config, files.paths)) if not _is_installed(path)]
+        for path in named:
+            self._in_folder.setdefault(parent(path), []).append(path)
+        # All at once and not when asked for: what was read must not depend on the questions.
+        seen, pending = set(named), named[::-1]
+        while pending:
+            fresh = [each for each in self._load(pending.pop()).references if each not in seen]
+            seen.update(fresh)
+            pending += fresh
 
     def options(self, path: str) -> Options:
-        """The effective options of a config."""
-        config = self._load(path)
+        """The effective options of a config; the default ones where there is no such file any more."""
+        config = self._configs.get(path)
+        if config is None:
+            return Options(config=path)
         base, paths = _folder_option(config, "baseUrl"), config.options.get("paths")
         origin = base if base is not None else (paths[0] if paths else "")
         return Options(
