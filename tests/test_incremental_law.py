@@ -4,6 +4,8 @@ A hypothesis machine edits a small repository whose names are few, so that files
 back often; after every few edits the kept graph is compared with one rebuilt from zero, byte for byte.
 """
 
+# ruff: noqa: E501 - a table of lines reads best as one
+
 import os
 import shutil
 import tempfile
