@@ -65,16 +65,6 @@ def test_an_answer_stays_the_same_when_a_package_gets_another_file() -> None:
     assert before == after == ("package", "a")
 
 
-@pytest.mark.parametrize("path", ["go.mod", "a/go.work", "vendor/modules.txt", "a/vendor/modules.txt"])
-def test_manifests_are_known_by_name(path: str) -> None:
-    assert RESOLVER.is_manifest(path)
-
-
-@pytest.mark.parametrize("path", ["main.go", "xgo.mod", "modules.txt", "my-vendor/modules.txt"])
-def test_other_files_are_no_manifests(path: str) -> None:
-    assert not RESOLVER.is_manifest(path)
-
-
 @pytest.mark.parametrize("kind", [EdgeKind.IMPORT, EdgeKind.ASSET])
 @pytest.mark.parametrize(
     "specifier",

@@ -92,26 +92,6 @@ def test_files_of_one_folder_share_their_resolutions() -> None:
     assert RESOLVER.context("a/b.py") != RESOLVER.context("b.py")
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("pyproject.toml", True),
-        ("a/setup.py", True),
-        ("a/setup.cfg", True),
-        ("tox.ini", True),
-        ("a/pytest.ini", True),
-        ("Pipfile", True),
-        ("requirements.txt", True),
-        ("a/dev-requirements.txt", True),
-        ("requirements/base.txt", True),
-        ("notes.txt", False),
-        ("a/module.py", False),
-    ],
-)
-def test_manifests_are_known_by_name(path: str, expected: bool) -> None:
-    assert RESOLVER.is_manifest(path) is expected
-
-
 HOSTILE_MANIFESTS = [
     ("pyproject.toml", "a = " + "[" * 100_000),
     ("pyproject.toml", "a = " + "{b = " * 50_000),

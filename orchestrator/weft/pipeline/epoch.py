@@ -7,10 +7,10 @@ from importlib.metadata import version
 from blake3 import blake3
 from msgspec import json
 
-from weft_storage.model.languages import Family, Language
+from weft_storage.model.languages import Language
 from weft_storage.model.settings import Settings
 from weft_tasks.extract import extractor_identity
-from weft_tasks.resolve import resolver_of
+from weft_tasks.resolve import RESOLVER_VERSIONS
 
 
 @cache
@@ -32,5 +32,5 @@ def token_of(snapshot_token: str, settings: Settings) -> str:
 
 def _versions(settings: Settings) -> bytes:
     versions = [extractor_identity(language) for language in Language]
-    versions += [f"{family.value}/{resolver_of(family).version}" for family in Family]
+    versions += [f"{family.value}/{number}" for family, number in RESOLVER_VERSIONS.items()]
     return json.encode((settings, versions)) + b"\0"

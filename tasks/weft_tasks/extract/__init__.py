@@ -1,19 +1,26 @@
 """Extraction: bytes of one file -> its facts. Pure; knows no other file, no store and no clock."""
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from typing import Protocol, cast
 
 from weft_storage.model.facts import FileFacts
-from weft_storage.model.languages import Language, family_of
+from weft_storage.model.languages import Family, Language, family_of
+
+EXTRACTOR_VERSIONS: Mapping[Family, int] = {
+    Family.PYTHON: 1,
+    Family.TYPESCRIPT: 1,
+    Family.GO: 1,
+    Family.RUST: 1,
+}
+"""Raised whenever the same bytes may give other facts. They stand here, not in the extractors, because a scan without
+changes must compare them and should load no grammar for that."""
 
 
 class Extractor(Protocol):
-    """What a language module offers. Adding a language is adding one such module and its query."""
-
-    EXTRACTOR_VERSION: int
-    """Raised whenever the same bytes may give other facts."""
+    """What a language module offers. Adding a language is adding one such module."""
 
     def extract(self, source: bytes, language: Language) -> FileFacts:
         """Facts of a file. Total: any bytes give facts, broken ones with `problems`."""
@@ -29,9 +36,11 @@ def extractor_of(language: Language) -> Extractor:
 @cache
 def extractor_identity(language: Language) -> str:
     """Extractor and grammar version of a language: facts made under another identity are not reused."""
-    extractor = extractor_of(language).EXTRACTOR_VERSION
-    grammars, runtime = version("tree-sitter-language-pack"), version("tree-sitter")
-    return f"{language.value}/{extractor}/{grammars}/{runtime}"
+    grammars, runtime = _version("tree-sitter-language-pack"), _version("tree-sitter")
+    return f"{language.value}/{EXTRACTOR_VERSIONS[family_of(language)]}/{grammars}/{runtime}"
+
+
+_version = cache(version)
 
 
 def extract(language: Language, source: bytes) -> FileFacts:

@@ -18,8 +18,6 @@ from weft_tasks.extract.grammar import parser_of
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-EXTRACTOR_VERSION = 1
-
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLOCK_COMMENT = re.compile(rb"/\*.*?(?:\*/|\Z)", re.S)
 _BUILD_LINE = re.compile(rb"^[ \t]*//go:build[ \t]+([^\r\n]*)", re.M)

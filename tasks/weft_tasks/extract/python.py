@@ -20,8 +20,6 @@ from weft_storage.model.languages import Language
 from weft_tasks.extract.grammar import parser_of
 from weft_tasks.extract.python_source import readable
 
-EXTRACTOR_VERSION = 1
-
 _IMPORT = re.compile(rb"import(?:_module|__)?+(?!\w)")
 _TYPE_CHECKING = re.compile(rb"TYPE_CHECKING(?!\w)")
 _WALRUS = re.compile(rb":=")

@@ -18,8 +18,6 @@ from weft_storage.model.facts import Declaration, DeclarationKind, EdgeKind, Fil
 from weft_storage.model.languages import Language
 from weft_tasks.extract.grammar import parser_of
 
-EXTRACTOR_VERSION = 1
-
 
 def extract(source: bytes, language: Language) -> FileFacts:
     """Facts of a file. Imports and declarations are in source order; a syntax error is one problem."""

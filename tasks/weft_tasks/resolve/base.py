@@ -98,18 +98,12 @@ class Resolver(Protocol):
     """One language family's rules. Stateless: everything it knows comes through its arguments."""
 
     family: Family
-    version: int
-    """Raised whenever the same repository may resolve otherwise: every importer is then resolved again."""
-
-    def is_manifest(self, path: str) -> bool:
-        """Whether a file of that name may decide how imports resolve (go.mod, tsconfig.json, …).
-
-        Files that `build` reads count as manifests too, whatever their name.
-        """
-        ...
 
     def build(self, files: RepositoryFiles, settings: Settings) -> Project:
-        """The project that the repository's manifests and layout describe. Never raises on bad manifests."""
+        """The project that the repository's manifests and layout describe. Never raises on bad manifests.
+
+        The files that it reads are inputs of the graph: a change of their content builds the project anew.
+        """
         ...
 
     def context(self, importer: str) -> Hashable:

@@ -8,13 +8,12 @@ from weft_storage.model.edges import Resolution, Status, Target
 from weft_storage.model.facts import EdgeKind, Import
 from weft_storage.model.interfaces.go import GoInterface
 from weft_storage.model.languages import Family
-from weft_storage.model.paths import basename, decode_text, encode_text, join, parent
+from weft_storage.model.paths import decode_text, encode_text, join, parent
 from weft_storage.model.settings import Settings
 from weft_tasks.resolve.base import Index, Project, RepositoryFiles
 from weft_tasks.resolve.go.project import EXTERNAL, PACKAGE, STANDARD_LIBRARY, GoProject, question
 from weft_tasks.resolve.go.standard import STANDARD_PACKAGES
 
-_MANIFESTS = frozenset({"go.mod", "go.work"})
 # No file system opens a longer path; without a bound, a path of a million elements would have a million prefixes.
 _MAX_PATH = 4096
 
@@ -23,10 +22,6 @@ class GoResolver:
     """`Resolver` of the Go family. An import leads to a package's directory ("." at the root), a pattern to files."""
 
     family = Family.GO
-    version = 1
-
-    def is_manifest(self, path: str) -> bool:
-        return basename(path) in _MANIFESTS or f"/{path}".endswith("/vendor/modules.txt")
 
     def build(self, files: RepositoryFiles, settings: Settings) -> Project:
         del settings

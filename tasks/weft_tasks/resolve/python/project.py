@@ -42,12 +42,6 @@ _SEPARATORS = re.compile(r"[-_.]+")
 _MAX_NAME_PARTS = 4
 
 
-def is_manifest(path: str) -> bool:
-    """Whether a file of that name may decide how Python imports resolve."""
-    name = basename(path)
-    return name in PROJECT_MANIFESTS or name in OTHER_MANIFESTS or _is_requirements(path, name)
-
-
 def _is_requirements(path: str, name: str) -> bool:
     return name.endswith(".txt") and ("requirements" in name or basename(parent(path)) == "requirements")
 

@@ -11,7 +11,7 @@ from weft_storage.model.settings import Settings
 from weft_tasks.resolve.base import Index, Project, RepositoryFiles
 from weft_tasks.resolve.python.members import Binding, binding_of
 from weft_tasks.resolve.python.modules import Module, Walk, child, interface, package_at, probes, walk
-from weft_tasks.resolve.python.project import PythonProject, is_manifest
+from weft_tasks.resolve.python.project import PythonProject
 from weft_tasks.resolve.python.standard_library import BUILT_IN, STANDARD_LIBRARY
 
 
@@ -19,10 +19,6 @@ class PythonResolver:
     """Absolute imports over the importer's roots, relative ones over folders."""
 
     family = Family.PYTHON
-    version = 1
-
-    def is_manifest(self, path: str) -> bool:
-        return is_manifest(path)
 
     def build(self, files: RepositoryFiles, settings: Settings) -> Project:
         return PythonProject(files, settings)

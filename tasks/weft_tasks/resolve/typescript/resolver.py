@@ -11,19 +11,18 @@ from typing import NamedTuple
 from weft_storage.model.edges import Resolution, Status, Target
 from weft_storage.model.facts import EdgeKind, Import
 from weft_storage.model.languages import Family
-from weft_storage.model.paths import basename, join, parent
+from weft_storage.model.paths import join, parent
 from weft_storage.model.settings import Settings
 from weft_tasks.resolve.base import Index, RepositoryFiles
 from weft_tasks.resolve.typescript import specifiers
 from weft_tasks.resolve.typescript.conditions import targets
 from weft_tasks.resolve.typescript.entries import Manner, exported_file, folder_file, package_file, source_of_output
 from weft_tasks.resolve.typescript.globs import included
-from weft_tasks.resolve.typescript.packages import DENO_NAMES, Package
+from weft_tasks.resolve.typescript.packages import Package
 from weft_tasks.resolve.typescript.probing import Probe, is_code, is_declaration
 from weft_tasks.resolve.typescript.project import ImportMap, Surroundings, TypeScriptProject
-from weft_tasks.resolve.typescript.tsconfig import Options, is_config
+from weft_tasks.resolve.typescript.tsconfig import Options
 
-_MANIFESTS = frozenset({"package.json", "pnpm-workspace.yaml", "lerna.json", "rush.json", *DENO_NAMES})
 _WITHOUT_EXPORTS = frozenset({"node", "node10", "classic"})
 _OUTSIDE_MARK = "outside:"
 
@@ -32,10 +31,6 @@ class TypeScriptResolver:
     """Rules of one language family; see `weft_tasks.resolve.base.Resolver`."""
 
     family = Family.TYPESCRIPT
-    version = 1
-
-    def is_manifest(self, path: str) -> bool:
-        return basename(path) in _MANIFESTS or is_config(path)
 
     def build(self, files: RepositoryFiles, settings: Settings) -> TypeScriptProject:  # noqa: ARG002 - the seam's
         return TypeScriptProject(files)
