@@ -131,6 +131,16 @@ def test_answers_do_not_depend_on_the_order_of_questions() -> None:
         assert {path: world.resolve(path) for path in shuffled} == expected
 
 
+def test_questions_of_an_earlier_repository_have_answers() -> None:
+    files = {"Cargo.toml": MANIFEST, "src/lib.rs": 'extern crate q;\nmod a;\nshout!();\ninclude!("x");\nuse a::b::C;\n'}
+    before = World({**files, "src/a.rs": "use crate::x::y;\n"})
+    for path in before.facts:
+        before.resolve(path)
+    after = World({"other/main.rs": ""}).index.project(Family.RUST)
+    for key in before.index.answers:
+        after.answer(key.removeprefix("a:rust:"))
+
+
 def test_an_edit_that_concerns_no_path_changes_no_answer() -> None:
     files = {"Cargo.toml": MANIFEST, "src/lib.rs": "mod a;\nmod b;\nuse std::fmt;\n", "src/a.rs": "use crate::b::B;\n"}
     before = World({**files, "src/b.rs": ""})

@@ -47,7 +47,7 @@ _COMMENT_EDGE = re.compile(rb"/\*|\*/")
 _USE_TEXT = re.compile(rb"(?:[\w\x80-\xff\s:{},*#$]++|//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+")
 _USE_TOKEN = re.compile(rb"//[^\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/|(?P<token>::|[{},*]|" + _SEGMENT + rb")")
 # Most are so simple that no tree need be read; `self` at the end and `r#` are not.
-_PLAIN_USE = re.compile(rb"\s++((?!.*\bself$)[A-Za-z_]\w*+(?:::[A-Za-z_]\w*+)++)")
+_PLAIN_USE = re.compile(rb"\s++([A-Za-z_]\w*+(?:::[A-Za-z_]\w*+)++)")
 _MODULE = re.compile(rb"\s++(?:r\#)?+([\w\x80-\xff]++)\s*+([;{])")
 _EXTERN_CRATE = re.compile(rb"\s++crate\s++(?:r\#)?+([\w\x80-\xff]++)(?:\s++as\s++(?:r\#)?+([\w\x80-\xff]++))?+\s*+;")
 _MACRO_RULES = re.compile(rb"\s*+!\s*+(?:r\#)?+([\w\x80-\xff]++)\s*+[({\[]")
@@ -377,7 +377,7 @@ def _use_leaves(source: bytes, start: int, end: int) -> list[_Leaf] | None:
     None where the text is no such tree, as when a semicolon is missing.
     """
     plain = _PLAIN_USE.fullmatch(source, start, end)
-    if plain is not None:
+    if plain is not None and not plain[1].endswith(b"::self"):
         path = plain[1].decode()
         last = path.rpartition("::")[2]
         return [(path, last, last, plain.start(1))]

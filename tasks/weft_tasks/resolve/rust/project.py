@@ -8,6 +8,8 @@ Questions, their parts separated by `//`, which no path of a file or a module ho
     use|path:CRATE//MODULE//PATH        -> [status, [[file, name], …], package, paths probed]
     extern:CRATE//NAME                  -> the same
     bare:CRATE//MODULE//NAME            -> files that declare the macro of that name in textual scope there
+
+A crate or file that is no longer there has answers too: nothing.
 """
 
 from collections import defaultdict
@@ -102,7 +104,9 @@ class RustProject:
         return tuple(found), tuple(probed)
 
     def _path(self, identity: str, module: str, path: str, *, importing: bool) -> Answer:
-        crate = self._trees.crates[identity]
+        crate = self._trees.crates.get(identity)
+        if crate is None:
+            return NOTHING
         start = Module(crate, module)
         segments = path.split("::")
         followed = path
@@ -175,7 +179,9 @@ class RustProject:
         return tuple(found) or (f"{name}.rs",)
 
     def _extern(self, identity: str, name: str) -> Answer:
-        crate = self._trees.crates[identity]
+        crate = self._trees.crates.get(identity)
+        if crate is None:
+            return NOTHING
         named = self._names.extern_crate(crate, name)
         if named.modules:
             return (Status.RESOLVED.value, tuple((each.crate.root, name) for each in named.modules), "", ())
@@ -187,7 +193,9 @@ class RustProject:
         return (Status.UNRESOLVED.value, (), "", (join(crate.package.directory, MANIFEST) or MANIFEST,))
 
     def _bare(self, identity: str, module: str, name: str) -> tuple[str, ...]:
-        crate = self._trees.crates[identity]
+        crate = self._trees.crates.get(identity)
+        if crate is None:
+            return ()
         above = module
         while True:
             files = self._textual(crate, above, name)
