@@ -14,8 +14,6 @@ from weft_storage.model.languages import Language
 from weft_tasks.extract.grammar import captures, grammar_of, parser_of, query_of
 from weft_tasks.extract.rust_scan import Scan, scan
 
-EXTRACTOR_VERSION = 1
-
 # Items of a macro call are parsed by themselves, and those of a call among them: each level reads its text again.
 _MAX_CALLS = 4
 # Deeper nesting is no program's; names of parents would grow with the square of it.

@@ -5,10 +5,9 @@ from collections.abc import Hashable, Iterable
 from weft_storage.model.edges import Resolution, Status, Target
 from weft_storage.model.facts import EdgeKind, Import
 from weft_storage.model.languages import Family
-from weft_storage.model.paths import basename, join, parent
+from weft_storage.model.paths import join, parent
 from weft_storage.model.settings import Settings
 from weft_tasks.resolve.base import Index, Project, RepositoryFiles
-from weft_tasks.resolve.rust.cargo import MANIFEST
 from weft_tasks.resolve.rust.modules import child_path
 from weft_tasks.resolve.rust.project import Answer, RustProject
 
@@ -20,16 +19,12 @@ class RustResolver:
     """Rust's rules. A path leads to the file of the deepest module that it names."""
 
     family = Family.RUST
-    version = 1
-
-    def is_manifest(self, path: str) -> bool:
-        return basename(path) == MANIFEST
 
     def build(self, files: RepositoryFiles, settings: Settings) -> Project:  # noqa: ARG002
         return RustProject(files)
 
-    def context(self, importer: str) -> Hashable:
-        return importer
+    def context(self, importer: str) -> Hashable:  # noqa: ARG002
+        return None  # A path means something else in every file; what files share are the answers.
 
     def resolve(self, importer: str, imported: Import, index: Index) -> Resolution:
         if imported.kind is EdgeKind.ASSET or (imported.kind is EdgeKind.MODULE and not imported.names):
