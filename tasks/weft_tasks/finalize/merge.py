@@ -1,13 +1,13 @@
 """Merging: which importers must be resolved again, and what their imports come to now. Writes nothing."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from weft_storage.backends import Part, Store
 from weft_storage.model.errors import StoreUnavailable
 from weft_storage.model.files import Content, FileRecord, FileStatus
-from weft_storage.model.languages import Family, family_of
+from weft_storage.model.languages import Family, family_of, language_of
 from weft_storage.model.runs import ImporterRow
 from weft_storage.model.settings import Settings
 from weft_tasks.extract.encoding import decode_imports, facts_key
@@ -58,34 +58,41 @@ def merge(store: Store, project: str, known: Known, scanned: Scanned, on_progres
     interfaces = _Interfaces(store, scanned.records)
     repository = Repository(scanned.names.paths, links=scanned.names.links, read=scanned.read, interface=interfaces.get)
     index = RecordingIndex(repository, scanned.settings)
-    anew = known.inputs.epoch != scanned.epoch
-    answers: dict[str, bytes] = {}
-    if anew:
-        dirty = {path for path, record in scanned.records.items() if record.status is FileStatus.ANALYZED}
+    analyzed = {path: each for path, each in scanned.records.items() if _analyzed(each)}
+    families = {family_of(language) for language in {each.language for each in analyzed.values()} if language}
+    if known.inputs.epoch != scanned.epoch:
+        before, stale, answers = Inputs(), set[Family](), dict[str, bytes]()
+        dirty = set(analyzed)
     else:
-        answers, keys = _changed_keys(known, scanned, index)
+        before = _of_families(known.inputs, families)
+        keys, stale = _changed_keys(known, scanned, before)
+        answers = _ask_again(before, stale, index)
+        keys |= {key for key, digest in answers.items() if digest != before.answers[key]}
         dirty = _dirty(store, project, known, scanned, keys)
     rows = {row.importer: row for row in _resolve(store, dirty, scanned, index, on_progress)}
     answers |= {key: answer_digest(answer) for key, answer in index.answers.items()}
-    return Merged(rows, Inputs(scanned.epoch, answers, _project_inputs(known, index, anew)))
+    return Merged(rows, Inputs(scanned.epoch, answers, _project_inputs(before, stale, families, index)))
 
 
-def _changed_keys(known: Known, scanned: Scanned, index: RecordingIndex) -> tuple[dict[str, bytes], set[str]]:
-    """Digests of all known answers as they are now, and every key of the index that is answered otherwise."""
+def _of_families(inputs: Inputs, families: Collection[Family]) -> Inputs:
+    """What is known of some families: one whose last file has gone has no project, as in a run from nothing."""
+    answers = {key: digest for key, digest in inputs.answers.items() if _family_of_key(key) in families}
+    projects = {family: each for family, each in inputs.projects.items() if family in families}
+    return Inputs(inputs.epoch, answers, projects)
+
+
+def _family_of_key(key: str) -> Family:
+    return Family(key.split(":", 2)[1])
+
+
+def _changed_keys(known: Known, scanned: Scanned, inputs: Inputs) -> tuple[set[str], set[Family]]:
+    """Keys about paths and interfaces that are answered otherwise now, and the families to be asked again."""
     old, new = frozenset(known.names.paths), frozenset(scanned.names.paths)
     changes = path_changes(old, new)
     keys = changed_path_keys(changes, old, new)
     edited = {path for path in new & old if _differs(known.records.get(path), scanned.records.get(path), "interface")}
     keys |= {f"i:{path}" for path in edited}
-    stale = set(known.inputs.projects) if changes else _stale_families(known, scanned, edited)
-    answers = dict(known.inputs.answers)
-    for key, digest in known.inputs.answers.items():
-        _, family, question = key.split(":", 2)
-        if Family(family) in stale:
-            answers[key] = answer_digest(index.ask(Family(family), question))
-            if answers[key] != digest:
-                keys.add(key)
-    return answers, keys
+    return keys, set(inputs.projects) if changes else _stale_families(known, scanned, inputs, edited)
 
 
 def _differs(old: FileRecord | None, new: FileRecord | None, part: str) -> bool:
@@ -93,20 +100,26 @@ def _differs(old: FileRecord | None, new: FileRecord | None, part: str) -> bool:
     return (getattr(old, part) if old else b"") != (getattr(new, part) if new else b"")
 
 
-def _stale_families(known: Known, scanned: Scanned, edited_interfaces: Collection[str]) -> set[Family]:
+def _stale_families(known: Known, scanned: Scanned, inputs: Inputs, edited_interfaces: Collection[str]) -> set[Family]:
     """Families whose project may answer otherwise although no path came or went."""
-    edited = {
-        record.language and family_of(record.language)
-        for record in map(scanned.records.get, edited_interfaces)
-        if record
-    }
+    edited = {family_of(language) for language in map(language_of, edited_interfaces) if language}
     stale = set()
-    for family, inputs in known.inputs.projects.items():
-        if inputs.reads_interfaces and family in edited:
+    for family, project in inputs.projects.items():
+        if project.reads_interfaces and family in edited:
             stale.add(family)
-        if any(_content(known.records, path) != _content(scanned.records, path) for path in inputs.manifests):
+        if any(_content(known.records, path) != _content(scanned.records, path) for path in project.manifests):
             stale.add(family)
     return stale
+
+
+def _ask_again(inputs: Inputs, stale: Collection[Family], index: RecordingIndex) -> dict[str, bytes]:
+    """Digests of all known answers as they are now."""
+    answers = dict(inputs.answers)
+    for key in answers:
+        _, family, question = key.split(":", 2)
+        if Family(family) in stale:
+            answers[key] = answer_digest(index.ask(Family(family), question))
+    return answers
 
 
 def _content(records: Mapping[str, FileRecord], path: str) -> bytes | None:
@@ -168,16 +181,30 @@ def facts_key_of(record: FileRecord) -> bytes | None:
     return record_key(record) if record.status is FileStatus.ANALYZED else None
 
 
-def _project_inputs(known: Known, index: RecordingIndex, anew: bool) -> dict[Family, ProjectInputs]:
-    inputs = {} if anew else dict(known.inputs.projects)
-    for family, project in index.projects.items():
-        files = index.project_files[family]
-        inputs[family] = ProjectInputs(
-            manifests=tuple(sorted(files.manifests)),
-            reads_interfaces=files.reads_interfaces,
-            problems=tuple(sorted(project.problems)),
-        )
-    return dict(sorted(inputs.items()))
+def _project_inputs(
+    before: Inputs, stale: Collection[Family], families: Iterable[Family], index: RecordingIndex
+) -> dict[Family, ProjectInputs]:
+    """What the project of each family was built from. Every family with files has one, needed or not: so the
+    inputs of a graph depend on the repository alone, not on the runs before."""
+    inputs = {}
+    for family in sorted(families):
+        known = None if family in stale else before.projects.get(family)
+        if known is None or family in index.projects:
+            inputs[family] = _built_from(index, family, known or ProjectInputs())
+        else:
+            inputs[family] = known
+    return inputs
+
+
+def _built_from(index: RecordingIndex, family: Family, known: ProjectInputs) -> ProjectInputs:
+    # A project looks into some files only when it is asked. What made it look in earlier runs still holds.
+    project = index.project(family)
+    files = index.project_files[family]
+    return ProjectInputs(
+        manifests=tuple(sorted({*known.manifests, *files.manifests})),
+        reads_interfaces=known.reads_interfaces or files.reads_interfaces,
+        problems=tuple(sorted({*known.problems, *project.problems})),
+    )
 
 
 class _Interfaces:

@@ -136,7 +136,8 @@ class RecordingIndex:
     """`Index` over a repository: answers, and records each question as a key in `reads`.
 
     Keys: `f:path` a file, `d:path` a directory, `e:path` its entries, `i:path` an interface,
-    `a:family:question` an answer of a project.
+    `a:family:question` an answer of a project. Paths in keys have their links followed: what comes or goes
+    behind a link has its own path.
     """
 
     def __init__(self, repository: Repository, settings: Settings) -> None:
@@ -161,17 +162,17 @@ class RecordingIndex:
     def file(self, path: str | None) -> str | None:
         if path is None:
             return None
-        self.reads.add(f"f:{path}")
+        self.reads.add(f"f:{self._repository.follow(path)}")
         return self._repository.file(path)
 
     def directory(self, path: str | None) -> bool:
         if path is None:
             return False
-        self.reads.add(f"d:{path}")
+        self.reads.add(f"d:{self._repository.follow(path)}")
         return self._repository.is_directory(path)
 
     def entries(self, directory: str) -> Sequence[str]:
-        self.reads.add(f"e:{directory}")
+        self.reads.add(f"e:{self._repository.follow(directory)}")
         return self._repository.entries(directory)
 
     def interface(self, path: str) -> bytes:
