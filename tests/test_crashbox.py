@@ -76,6 +76,14 @@ def test_a_crash_is_blamed_on_the_file_in_hand_and_the_rest_goes_on() -> None:
     assert outcomes[1].facts is not None
 
 
+def test_a_helper_that_somebody_killed_is_no_fault_of_the_file(box: CrashBox) -> None:
+    list(box.extract([request(0, GOOD)]))
+    os.kill(helper_pid(box), signal.SIGKILL)
+    (outcome,) = box.extract([request(1, GOOD)])
+    assert (outcome.facts, outcome.poison) == (None, False)
+    assert outcome.reason == "the extractor process ended unexpectedly (signal 9)"
+
+
 def test_a_large_answer_and_a_large_request_do_not_wait_for_each_other(box: CrashBox) -> None:
     large = b"".join(b"import module_number_%d\n" % number for number in range(40_000))
     outcomes = list(box.extract([request(number, large) for number in range(6)]))
@@ -100,9 +108,7 @@ def test_the_helper_ends_with_its_driver() -> None:
         os.kill(pid, 0)
 
 
-def test_the_helper_does_not_load_code_of_the_current_folder(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_helper_does_not_load_code_of_the_current_folder(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder that a scan starts in belongs to the repository under analysis."""
     folder = str(tmp_path)
     for name in ("msgspec.py", "weft_tasks.py", "tree_sitter.py"):

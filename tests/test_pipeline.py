@@ -114,6 +114,142 @@ def test_a_file_that_takes_too_long_is_quarantined_and_named(repository: Reposit
     assert repository.differences() == []
 
 
+def test_a_file_that_failed_under_tight_limits_is_tried_under_others(repository: Repository) -> None:
+    repository.write({**SMALL, "weft.toml": "file_memory = 20\n"})
+    assert repository.scan().counts["failed"] == 4, "no extractor can start in so little memory"
+    repository.delete("weft.toml")
+    assert repository.scan().state is RunState.PUBLISHED
+    repository.write(
+        {"slow.py": "x = [\n" + "    [1, 2, (3, 4)],\n" * 100_000 + "]\n", "weft.toml": "file_timeout = 0.05\n"}
+    )
+    assert [each.path for each in repository.scan().problems] == ["slow.py"]
+    repository.delete("weft.toml")
+    assert repository.scan().state is RunState.PUBLISHED
+    assert repository.differences() == []
+
+
+@pytest.mark.parametrize(
+    ("files", "link", "later"),
+    [
+        ({"a.ts": 'import "./link/x";\n', "real/y.ts": ""}, "link", {"real/x.ts": "export const x = 1;\n"}),
+        ({"a.py": "import link.x\nfrom link.x import *\n", "real/__init__.py": ""}, "link", {"real/x.py": "x = 1\n"}),
+        (
+            {"go.mod": "module e.x/m\n", "main.go": 'package main\nimport "e.x/m/link"\n', "real/y.txt": ""},
+            "link",
+            {"real/x.go": "package x\n"},
+        ),
+        (
+            {
+                "Cargo.toml": '[package]\nname = "a"\n',
+                "src/lib.rs": '#[path = "link/x.rs"]\nmod x;\n',
+                "src/real/y.rs": "",
+            },
+            "src/link",
+            {"src/real/x.rs": "pub struct X;\n"},
+        ),
+    ],
+    ids=["typescript", "python", "go", "rust"],
+)
+def test_what_comes_and_goes_behind_a_link_is_noticed(
+    repository: Repository, files: dict[str, str], link: str, later: dict[str, str]
+) -> None:
+    repository.write(files)
+    (repository.root / link).symlink_to("real")
+    repository.scan()
+    before = repository.pairs()
+    repository.write(later)
+    repository.scan()
+    assert len(repository.pairs()) > len(before)
+    assert repository.differences() == []
+    repository.delete(*later)
+    repository.scan()
+    assert repository.pairs() == before
+    assert repository.differences() == []
+
+
+def test_the_inputs_of_a_language_go_with_its_last_file(repository: Repository) -> None:
+    repository.write({"a.ts": 'import "lodash";\n', "package.json": "{", "b.py": "import os\n", "pyproject.toml": "["})
+    assert {each.path for each in repository.scan().problems} == {"package.json", "pyproject.toml"}
+    repository.write({"b.py": ""})
+    run = repository.scan()
+    assert {each.path for each in run.problems} == {"package.json", "pyproject.toml"}, "a file without imports is one"
+    assert repository.differences() == []
+    repository.delete("a.ts")
+    assert {each.path for each in repository.scan().problems} == {"pyproject.toml"}
+    assert repository.differences() == []
+    repository.write({"a.ts": 'import "./b";\n', "b.ts": "", "package.json": "{}"})
+    repository.scan()
+    assert ("a.ts", "b.ts") in repository.pairs()
+    assert repository.differences() == []
+
+
+def test_what_a_project_looked_into_is_not_forgotten_by_a_run_that_asks_less(repository: Repository) -> None:
+    """Editing `c.rs` asks the project little; the interfaces that other answers came from still count."""
+    cargo = '[package]\nname = "a"\nedition = "2021"\n'
+    repository.write({"Cargo.toml": cargo, "src/lib.rs": "mod b;\nmod c;\nmod d;\nuse b::T;\n", "src/c.rs": ""})
+    repository.write({"src/b.rs": "pub use crate::d::T;\n", "src/d.rs": "pub struct T;\n"})
+    repository.scan()
+    repository.write({"src/c.rs": "use std::fmt;\n"})
+    repository.scan()
+    repository.write({"src/b.rs": "pub struct T;\n"})
+    repository.scan()
+    assert repository.differences() == []
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder", "binary", "huge"])
+def test_a_manifest_or_source_may_become_anything_and_heal(repository: Repository, kind: str) -> None:
+    files = {
+        "a.ts": 'import "@/b";\n',
+        "src/b.ts": "",
+        "tsconfig.json": '{"compilerOptions": {"paths": {"@/*": ["src/*"]}}}',
+        "pkg/__init__.py": "from .b import *\n",
+        "pkg/b.py": "__all__ = ['x']\n",
+        "c.py": "from pkg import x\nimport pkg.b\n",
+    }
+    repository.write(files)
+    repository.scan()
+    edges = repository.edges()
+    for name in ("tsconfig.json", "pkg/b.py", "pkg/__init__.py", "src/b.ts"):
+        path = repository.root / name
+        path.unlink()
+        match kind:
+            case "link":
+                path.symlink_to("/etc/passwd")
+            case "fifo":
+                os.mkfifo(path)
+            case "folder":
+                repository.write({f"{name}/x": ""})
+            case "binary":
+                path.write_bytes(b"\0")
+            case "huge":
+                path.write_bytes(b" " * (17 << 20))
+        repository.scan()
+        assert repository.differences() == []
+        repository.delete(f"{name}/x" if kind == "folder" else name)
+        repository.write({name: files[name]})
+        repository.scan()
+        assert repository.differences() == []
+    assert repository.edges() == edges
+
+
+def test_revisions_and_the_work_tree_may_take_turns(git_repository: Repository) -> None:
+    repository = git_repository
+    repository.git("config", "core.autocrlf", "true")
+    repository.write(
+        {".gitattributes": "*.py text\n", "a.py": "import b\r\nimport c\r\n", "b.py": "", "c.py": "X = 1\r\n"}
+    )
+    repository.write({"data.json": "{}", "t.ts": 'import "./data.json";\n'})
+    first = repository.commit()
+    repository.delete("c.py")
+    (repository.root / "l.py").symlink_to("b.py")
+    repository.write({"a.py": "import l\n"})
+    second = repository.commit()
+    repository.write({"a.py": "import later\n", "later.py": "", "data.json": "[]"})
+    for rev in (first, None, second, None, first, second, first, None, None):
+        repository.scan(rev=rev)
+        assert repository.differences(rev=rev) == []
+
+
 def test_a_file_that_changes_during_the_scan_is_looked_at_again(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from weft.pipeline.extraction import carry_out, counts, hit_rate
 from weft.pipeline.local import LocalPool
 from weft.pipeline.plan import Plan, make_plan
 from weft.pipeline.progress import Silent
+from weft.pipeline.quarantine import quarantine, quarantined
 from weft.snapshot import ContentError, Contents, Snapshot, identify, take_snapshot
 from weft_storage.backends import Store
 from weft_storage.model.errors import StoreError
@@ -113,14 +114,16 @@ def _extract(
     difference: Difference, snapshot: Snapshot, store: Store, settings: Settings, options: Options, progress: Progress
 ) -> _Extraction:
     """Extract what has no facts yet. A file that changes under the scan is looked at once more, then it has failed."""
-    pool = LocalPool(options.jobs, Limits(settings.file_memory << 20, settings.file_timeout), snapshot.contents)
+    limits = Limits(settings.file_memory << 20, settings.file_timeout)
+    pool = LocalPool(options.jobs, limits, snapshot.contents)
     records: dict[str, FileRecord] = {}
     analyzed: set[str] = set()
     moving = False
     for _ in range(2):
-        plan = _plan(difference, store, full=options.full)
+        plan = _plan(difference, store, limits, full=options.full)
         progress.begin("extract", len(plan.jobs))
         carried = carry_out(plan, pool, store, progress.advance)
+        quarantine(store, carried.poison, limits)
         extracted = {job.key for job in plan.jobs}
         records |= carried.records
         analyzed |= {source.path for source in plan.pending if source.key in extracted}
@@ -131,13 +134,13 @@ def _extract(
     return _Extraction(records, frozenset(analyzed), moving)
 
 
-def _plan(difference: Difference, store: Store, *, full: bool) -> Plan:
+def _plan(difference: Difference, store: Store, limits: Limits, *, full: bool) -> Plan:
     keys = {source.key for source in difference.sources}
     return make_plan(
         difference.sources,
         settled=difference.settled,
         known_keys=set() if full else store.known_facts(keys),
-        quarantined={} if full else store.quarantined(keys),
+        quarantined={} if full else quarantined(store, keys, limits),
     )
 
 

@@ -29,10 +29,12 @@ class Carried:
     """A plan carried out: the record of each of its files.
 
     `moved` are files that no longer had the content that the plan knew; they have failed unless somebody looks again.
+    `poison` are the fact keys of contents that are to blame for their failure, with the reason.
     """
 
     records: dict[str, FileRecord]
     moved: frozenset[str]
+    poison: dict[bytes, str]
 
 
 def carry_out(plan: Plan, dispatcher: Dispatcher, store: Store, on_progress: Callable[[int], None]) -> Carried:
@@ -59,14 +61,14 @@ def carry_out(plan: Plan, dispatcher: Dispatcher, store: Store, on_progress: Cal
             fresh = []
         on_progress(done)
     store.put_facts(fresh)
-    store.quarantine({key: failure.reason for key, failure in failures.items() if failure.poison})
     for facts in store.facts([key for key in waiting if key not in failures], Part.IMPORTS | Part.INTERFACE):
         settle(facts)
     for key, sources in waiting.items():
         reason = failures[key].reason if key in failures else "its facts were lost from the store"
         records.update((source.path, failed_record(source, reason)) for source in sources)
     moved = (source.path for key in waiting if key in failures and failures[key].moved for source in waiting[key])
-    return Carried(records, frozenset(moved))
+    poison = {key: failure.reason for key, failure in failures.items() if failure.poison}
+    return Carried(records, frozenset(moved), poison)
 
 
 def _analyzed(source: Source, facts: StoredFacts) -> FileRecord:

@@ -87,6 +87,8 @@ class LocalPool:
                         break
                     for outcome in _extract_batch(batch, box, contents, stop):
                         done.put(outcome)
+                        if stop.is_set():  # Going on would start another helper for the rest of the batch.
+                            break
             done.put(None)
         except BaseException as error:
             done.put(error)

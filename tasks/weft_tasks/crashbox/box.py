@@ -28,6 +28,11 @@ _CHUNK = 1 << 20
 # The kernel ends a helper at its deadline; the driver waits a little longer before it does so itself.
 _GRACE_SECONDS = 5.0
 
+# Signals that a process brings upon itself.
+_FAULTS = frozenset(
+    {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGSYS, signal.SIGTRAP}
+)
+
 _START = (
     "import sys; sys.path[:] = sys.argv[4:]; "
     "from weft_tasks.crashbox.child import main; main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))"
@@ -124,7 +129,8 @@ class CrashBox:
                 yield Outcome(waiting.popleft().key, facts, reason, poison=facts is None)
             if not answers:
                 guilty = waiting.popleft()
-                yield Outcome(guilty.key, None, self._cause_of_death(), poison=True)
+                reason, poison = self._cause_of_death()
+                yield Outcome(guilty.key, None, reason, poison)
                 for request in waiting:
                     self._send(request)
 
@@ -171,8 +177,8 @@ class CrashBox:
             except (ConnectionError, BrokenPipeError):
                 return []
 
-    def _cause_of_death(self) -> str:
-        """Why the helper ended, as a sentence; ends it first where it still runs."""
+    def _cause_of_death(self) -> tuple[str, bool]:
+        """Why the helper ended, as a sentence, and whether the file is to blame; ends it first where it still runs."""
         assert self._process is not None
         try:
             code = self._process.wait(timeout=0.5)
@@ -180,9 +186,11 @@ class CrashBox:
             code = -signal.SIGALRM
         self.close()
         if code == -signal.SIGALRM:
-            return f"extraction took longer than {self._limits.timeout:g} seconds"
+            return f"extraction took longer than {self._limits.timeout:g} seconds", True
         if code == EXIT_MEMORY:
-            return f"extraction needed more than {self._limits.memory >> 20} MiB of memory"
-        if code < 0:
-            return f"the parser crashed ({signal.Signals(-code).name})"
-        return f"the extractor process ended unexpectedly (exit code {code})"
+            return f"extraction needed more than {self._limits.memory >> 20} MiB of memory", True
+        if -code in _FAULTS:
+            return f"the parser crashed ({signal.Signals(-code).name})", True
+        # Somebody killed it (the system, when memory ran out), or it could not start: another time it may go well.
+        ended = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return f"the extractor process ended unexpectedly ({ended})", False
