@@ -115,6 +115,113 @@ def test_exports_go_to_a_file_or_to_standard_output_alike(weft: Weft, work: Path
     assert (tmp_path / "out").read_text() == weft("export", "--format", form).stdout
 
 
+@pytest.mark.parametrize("form", ["file", "link", "pipe"])
+def test_export_replaces_files_and_nothing_else(weft: Weft, work: Path, tmp_path: Path, form: str) -> None:
+    """`weft export -o /dev/null` must not make a file of the device."""
+    out, other = tmp_path / "out", tmp_path / "other"
+    expected = weft("export").stdout
+    if form == "pipe":
+        os.mkfifo(out)
+        reader = subprocess.Popen(["cat", out], stdout=subprocess.PIPE, text=True)
+        weft("export", "-o", str(out))
+        assert reader.communicate(timeout=20)[0] == expected
+        assert out.is_fifo()
+        return
+    other.write_text("old")
+    if form == "link":
+        out.symlink_to(other)
+    Path(f"{out}.partial").write_text("somebody's")
+    weft("export", "-o", str(out))
+    assert out.is_symlink() == (form == "link")
+    assert out.read_text() == expected
+    assert Path(f"{out}.partial").read_text() == "somebody's"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "out", "out.partial", "work"]
+
+
+def test_a_full_device_and_closed_streams(weft: Weft, work: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        for arguments in (["export"], ["deps", "app.py"], ["scan", "--format", "json"]):
+            assert "No space left on device" in sentence(
+                weft(*arguments, code=2, stdout=full, capture_output=False, stderr=subprocess.PIPE)
+            )
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        script = f'exec "$0" -m weft "$@" {closed}'
+        for arguments in (["scan"], ["deps", "app.py"], ["affected", "--stdin"]):
+            done = subprocess.run(
+                ["sh", "-c", script, sys.executable, *arguments], cwd=work, capture_output=True, input=b""
+            )
+            assert (done.returncode, b"weft:" in done.stderr) == (0, False), (closed, arguments, done.stderr)
+
+
+def test_the_reader_of_a_pipe_may_leave(weft: Weft, work: Path) -> None:
+    script = '"$0" -m weft export | head -n 1; echo "${PIPESTATUS[@]}"'
+    done = subprocess.run(["bash", "-c", script, sys.executable], cwd=work, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1:] == ["0 0"]
+    assert done.stderr == ""
+
+
+def test_odd_names_are_given_and_printed_as_they_are(weft: Weft, work: Path) -> None:
+    names = [os.fsdecode(b"caf\xe9.py"), "two words.py", "two\nlines.py", "-dash.py", "..dots.py"]
+    for name in names:
+        (work / name).write_text("import db\n")
+    weft("scan", "-q")
+    for name in names:
+        assert json.loads(weft("deps", "--format", "json", "--", name).stdout)["file"] == name
+    listed = b"".join(os.fsencode(name) + b"\0" for name in sorted(names))
+    command = [sys.executable, "-m", "weft", "affected", "-z", "--format", "paths"]
+    given = subprocess.run([*command, "--", *names], cwd=work, capture_output=True, check=True)
+    assert given.stdout == listed
+    read = subprocess.run([*command, "--stdin"], cwd=work, capture_output=True, check=True, input=listed)
+    assert read.stdout == listed
+
+
+def test_a_go_package_is_given_by_its_directory(weft: Weft, work: Path) -> None:
+    go = {"go.mod": "module e.x/m\n", "main.go": 'package main\nimport "e.x/m/lib"\n', "lib/a.go": "package lib\n"}
+    Repository(work, None).write(go)  # type: ignore[arg-type]
+    weft("scan", "-q")
+    assert json.loads(weft("dependents", "lib", "--format", "json").stdout)["file"] == "lib"
+    assert weft("dependents", "lib").stdout.startswith("main.go  (import, line 2")
+    assert weft("deps", ".").stdout.startswith("lib  (import, line 2")
+    assert weft("deps", ".", cwd=work / "lib").returncode == 0
+    assert weft("affected", "lib", "--format", "paths").stdout == "lib/a.go\nmain.go\n"
+    assert "'pkg': is not in" in sentence(weft("deps", "pkg", code=2))
+
+
+def test_a_moved_repository_goes_on(weft: Weft, work: Path) -> None:
+    moved = work.rename(work.with_name("moved"))
+    assert json.loads(weft("deps", "util.py", "--format", "json", cwd=moved / "pkg").stdout)["file"] == "pkg/util.py"
+    weft("verify", "-q", cwd=moved)
+    weft("scan", "-q", cwd=moved)
+    assert json.loads(weft("status", "--format", "json", cwd=moved).stdout)["project"] == "moved"
+    work.mkdir()
+
+
+def test_a_scan_does_not_leave_its_work_tree_for_a_store_above_it(weft: Weft, work: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(work / "web")], check=True)
+    found = json.loads(weft("scan", "--format", "json", cwd=work / "web").stdout)
+    assert (found["project"], found["counts"]["files"]) == ("web", 2)
+    assert (work / "web/.weft/graph.db").exists()
+
+
+def test_several_projects_in_one_store(weft: Weft, work: Path, tmp_path: Path) -> None:
+    store = ["--store", str(tmp_path / "shared.db")]
+    first = json.loads(weft("scan", *store, "--project", "one", "--format", "json").stdout)
+    second = json.loads(weft("scan", *store, "--project", "two", "--format", "json").stdout)
+    assert (first["cache_hit_rate"], second["cache_hit_rate"]) == (0.0, 1.0)
+    error = sentence(weft("deps", "app.py", *store, code=2, cwd=tmp_path))
+    assert "name one with --project: one, two" in error
+    weft("deps", "app.py", *store, "--project", "two", cwd=tmp_path)
+    weft(
+        "deps",
+        "app.py",
+        "--project",
+        "one",
+        cwd=tmp_path,
+        env={**os.environ, "WEFT_STORE": f"sqlite:///{tmp_path}/shared.db"},
+    )
+    assert "does not hold project 'three'" in sentence(weft("runs", *store, "--project", "three", code=2))
+
+
 def test_affected_paths_are_for_other_programs(weft: Weft, work: Path) -> None:
     (work / "db.py").write_text("import app\nX = 2\n")
     weft("scan", "-q")
@@ -141,6 +248,19 @@ def test_affected_since_needs_no_scan_of_the_revision(weft: Weft, tmp_path: Path
     assert weft("affected", "--since", first, "--rev", second, "--format", "paths").stdout == found
     assert weft("affected", "--since", "HEAD", "--format", "paths").stdout == ""
     weft("affected", "--since", "no-such-branch", code=2)
+
+
+def test_affected_since_says_so_where_a_file_failed(weft: Weft, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "work", None)  # type: ignore[arg-type]
+    repository.git("init", "--quiet")
+    repository.write(FILES)
+    repository.commit()
+    repository.write(
+        {"slow.py": "x = [\n" + "    [1, 2, (3, 4)],\n" * 100_000 + "]\n", "weft.toml": "file_timeout = 0.05\n"}
+    )
+    done = weft("affected", "--since", "HEAD", "--format", "paths", code=3)
+    assert "slow.py" in done.stdout.splitlines()
+    assert "slow.py" in sentence(done)
 
 
 def test_why_shows_each_step(weft: Weft, work: Path) -> None:
@@ -314,13 +434,30 @@ def test_malformed_manifests_are_listed_and_the_scan_goes_on(weft: Weft, work: P
 
 @pytest.mark.parametrize(
     ("text", "part"),
-    [("exclude = 1\n", "exclude"), ("[rule]\n", "rule"), ("max_file_size = 0\n", "limit"), ("x = ", "not TOML")],
+    [
+        ("file_timeout = nan", "not a positive"),
+        ("file_timeout = inf", "larger than"),
+        ("Exclude = 1", "`Exclude`"),
+        ("exclude = 1\n", "exclude"),
+        ("[rule]\n", "rule"),
+        ("max_file_size = 0\n", "limit"),
+        ("x = ", "not TOML"),
+    ],
 )
 def test_a_wrong_configuration_is_an_error_that_names_it(weft: Weft, work: Path, text: str, part: str) -> None:
     (work / "weft.toml").write_text(text)
     error = sentence(weft("scan", code=2))
     assert "weft.toml" in error
     assert part in error
+
+
+@pytest.mark.parametrize("form", ["folder", "link"])
+def test_a_configuration_that_cannot_be_read_is_not_passed_over(weft: Weft, work: Path, form: str) -> None:
+    if form == "folder":
+        (work / "weft.toml").mkdir()
+    else:
+        (work / "weft.toml").symlink_to("/etc/passwd")
+    assert "weft.toml: cannot be read" in sentence(weft("scan", code=2))
 
 
 def test_two_scans_of_one_project_wait_or_say_who_holds_it(weft: Weft, work: Path) -> None:

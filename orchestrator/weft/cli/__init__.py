@@ -42,6 +42,7 @@ for _command in (runs, status, verify, doctor, store):
 
 def main() -> NoReturn:
     """Run the command line; errors become one sentence on stderr and an exit code here, nowhere else."""
+    _open_closed_streams()
     try:
         code = group.main(standalone_mode=False, auto_envvar_prefix="WEFT")
     except click.ClickException as error:
@@ -57,6 +58,13 @@ def main() -> NoReturn:
     except Exception as error:
         code = _explain(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_closed_streams() -> None:
+    """Whoever closed a standard stream wants to read or say nothing there; Python has None in its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _explain(error: Exception) -> int:

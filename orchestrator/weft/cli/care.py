@@ -1,11 +1,11 @@
 """Commands about runs and stores: history, state, proof, health, care."""
 
 import os
-from typing import TYPE_CHECKING
 
 import click
 
 from weft.cli.options import (
+    EXIT_FINDINGS,
     choose_project,
     common,
     default_store,
@@ -19,10 +19,6 @@ from weft.cli.options import (
 )
 from weft.cli.scan import TerminalProgress
 
-if TYPE_CHECKING:
-    pass
-
-EXIT_DIFFERENT = 1
 EXIT_UNHEALTHY = 2
 
 
@@ -89,7 +85,9 @@ def verify(
         published = kept.published(name)
         if published is None:
             raise ProjectUnknown(f"project '{name}'", f"is not in store '{kept.url}'", "run `weft scan` first")
-        root, rev = published.root, (published.revision if published.rev_argument else None)
+        # A folder may have been moved since it was scanned, with the store in it.
+        root = published.root if os.path.isdir(published.root) else here
+        rev = published.revision if published.rev_argument else None
         settings = settings_of(root, rev)
         options = Options(project=name, rev=rev, jobs=jobs or os.cpu_count() or 1)
         with TerminalProgress(speaker) as progress, open_store("memory://") as fresh:
@@ -98,7 +96,7 @@ def verify(
             found = list(differences(kept, fresh, name))
         document = verify_document(name, run.id, found)
         say(to_text(document, verify_text, output_format, speaker))
-    context.exit(EXIT_DIFFERENT if found else 0)
+    context.exit(EXIT_FINDINGS if found else 0)
 
 
 @click.command(epilog="\b\nExample:\n  weft doctor\n")

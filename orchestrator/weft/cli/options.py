@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from weft.queries import GraphView
     from weft_storage.backends import Store
 
+EXIT_FINDINGS = 1
+EXIT_INCOMPLETE = 3
+
 DEBUG = "WEFT_DEBUG"
 STORE_FOLDER = ".weft"
 STORE_FILE = "graph.db"
@@ -114,6 +117,13 @@ def find_root(start: str) -> str:
     return marked or _nearest(start, lambda folder: os.path.exists(os.path.join(folder, ".git"))) or start
 
 
+def root_to_scan(start: str) -> str:
+    """The repository around a folder as far as a scan goes: a git work tree is never left for a store above it."""
+    marks = (os.path.join(STORE_FOLDER, STORE_FILE), ".git")
+    start = os.path.realpath(start)
+    return _nearest(start, lambda folder: any(os.path.exists(os.path.join(folder, mark)) for mark in marks)) or start
+
+
 def _nearest(folder: str, holds: Callable[[str], bool]) -> str | None:
     while not holds(folder):
         above = os.path.dirname(folder)
@@ -180,11 +190,13 @@ def repository_path(view: "GraphView", file: str) -> str:
 
     Raises `UsageError` where the graph has neither.
     """
-    root = view.run.root
-    absolute = os.path.realpath(os.path.join(os.getcwd(), file))
-    inside = os.path.relpath(absolute, root) if root else file
-    candidates = [each for each in (inside, os.path.normpath(file)) if not each.startswith("..")]
-    for candidate in candidates:
-        if candidate in view.records or candidate in view.files:
-            return candidate
-    return view.node(candidates[0] if candidates else file)
+    absolute = os.path.realpath(file)
+    # The last: the folder may have been moved since it was scanned, or be another work tree of the project.
+    meant = (_below(view.run.root, absolute), os.path.normpath(file), _below(find_root(os.getcwd()), absolute))
+    return next((each for each in meant if each is not None and view.holds(each)), None) or view.node(file)
+
+
+def _below(root: str, path: str) -> str | None:
+    """The path from a root, None where it lies elsewhere."""
+    relative = os.path.relpath(path, root) if root else ".."
+    return None if relative == ".." or relative.startswith("../") else relative

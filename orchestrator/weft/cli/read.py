@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weft.cli.options import (
+    EXIT_INCOMPLETE,
     Voice,
     common,
     default_project,
@@ -49,7 +50,10 @@ Examples:
 @click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="With --since: extractor processes.")
 @format_option("text", "json", "paths")
 @common
+@click.pass_context
 def affected(
+    context: click.Context,
+    /,
     since: str | None,
     rev: str | None,
     files: tuple[str, ...],
@@ -68,6 +72,7 @@ def affected(
 ) -> None:
     """Files affected by a change: those changed and all that depend on them, in the old or the new graph."""
     from weft.queries.affected import change_of, last_change
+    from weft_storage.model.runs import RunState
 
     speaker = voice(**talk)
     named = [*files, *more_files, *(_lines_of_stdin() if from_stdin else ())]
@@ -92,6 +97,10 @@ def affected(
             null_separated=null_separated,
             speaker=speaker,
         )
+        if since is not None and change.new.run.state is RunState.INCOMPLETE:
+            failed = [problem.path for problem in change.new.run.problems]
+            click.echo(f"weft: incomplete, there are problems with {', '.join(failed[:5])}", err=True)
+            context.exit(EXIT_INCOMPLETE)
 
 
 @contextmanager
@@ -252,13 +261,15 @@ def deps(
     from weft import queries
     from weft.report.documents import deps_document
     from weft.report.text import deps_text
+    from weft_storage.model.languages import unit_of
 
     speaker = voice(**talk)
     with open_view(store_url, project) as view:
         path = repository_path(view, file)
         far = transitive or depth is not None
         found = queries.dependencies(view, [path], depth=depth if far else 1)
-        importers = {path, *(each for unit in found for each in view.files_of(unit))} if far else {path}
+        start = {unit_of(each) for each in view.meant([path])}
+        importers = {each for unit in (start.union(found) if far else start) for each in view.files_of(unit)}
         reached = set(found)
         edges = [edge for edge in view.edges(importers) if edge.imported in reached]
         document = deps_document(view.project, view.run.id, path, found, edges, transitive=far)
@@ -281,6 +292,7 @@ def dependents(
     from weft.report.documents import dependents_document
     from weft.report.text import dependents_text
     from weft_storage.model.languages import unit_of
+    from weft_tasks.finalize.graphs import imported_unit
 
     speaker = voice(**talk)
     with open_view(store_url, project) as view:
@@ -288,8 +300,8 @@ def dependents(
         far = transitive or depth is not None
         found, weak = queries.dependents(view, [path], weak=True, depth=depth if far else 1)
         files = sorted({*found, *weak})
-        reached = {unit_of(path), *map(unit_of, files)} if far else {unit_of(path)}
-        edges = [edge for edge in view.edges(files) if unit_of(edge.imported) in reached]
+        reached = {unit_of(each) for each in (*view.meant([path]), *(files if far else ()))}
+        edges = [edge for edge in view.edges(files) if imported_unit(edge) in reached]
         document = dependents_document(view.project, view.run.id, path, files, edges, transitive=far)
         say(to_text(document, dependents_text, output_format, speaker))
 
@@ -378,16 +390,29 @@ def export(output_format: str, output: str | None, store_url: str | None, projec
             for piece in pieces:
                 say(piece)
             return
-        # Written beside and renamed: a failure half-way leaves the file as it was.
-        partial = f"{output}.partial"
-        try:
-            with open(partial, "wb") as stream:
-                for piece in pieces:
-                    stream.write(piece.encode("utf-8", "surrogateescape"))
-            os.replace(partial, output)
-        finally:
-            if os.path.exists(partial):
-                os.remove(partial)
+        _write(output, pieces)
+
+
+def _write(output: str, pieces: Iterable[str]) -> None:
+    """Write a file beside its place and rename it: a failure half-way leaves what was there."""
+    if os.path.exists(output) and not os.path.isfile(output):
+        # A device or a pipe is written to, never replaced.
+        _write_pieces(output, "wb", pieces)
+        return
+    target = os.path.realpath(output)
+    partial = f"{target}.{os.getpid()}.partial"
+    try:
+        _write_pieces(partial, "xb", pieces)
+        os.replace(partial, target)
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
+
+
+def _write_pieces(path: str, mode: str, pieces: Iterable[str]) -> None:
+    with open(path, mode) as stream:
+        for piece in pieces:
+            stream.write(piece.encode("utf-8", "surrogateescape"))
 
 
 def _exported(view: "GraphView", output_format: str) -> Iterable[str]:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from weft.cli.options import (
+    EXIT_FINDINGS,
+    EXIT_INCOMPLETE,
     Voice,
     common,
     default_project,
     default_store,
-    find_root,
     json_or_text,
+    root_to_scan,
     say,
     to_text,
     voice,
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
     from weft.report.documents import Finding
     from weft_storage.backends import Store
     from weft_storage.model.runs import Run
-
-EXIT_FINDINGS = 1
-EXIT_INCOMPLETE = 3
 
 FAIL_ON = ("cycles", "new-cycles", "unresolved", "incomplete")
 
@@ -94,7 +93,7 @@ def scan(
     from weft_storage.backends import open_store
 
     speaker = voice(quiet=quiet, verbose=verbose, no_color=no_color, debug=debug)
-    root = os.path.realpath(path) if path is not None else find_root(os.getcwd())
+    root = os.path.realpath(path) if path is not None else root_to_scan(os.getcwd())
     settings = settings_of(root, rev)
     options = Options(
         project=project or default_project(root),

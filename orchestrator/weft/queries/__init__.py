@@ -55,16 +55,17 @@ def _reached(
     view: GraphView, files: Collection[str], kinds: Collection[EdgeKind], *, reverse: bool, depth: int | None
 ) -> set[str]:
     graph = view.units(kinds)
-    units = {graph.units[node] for node in reach(graph.digraph, graph.of(files), reverse=reverse, depth=depth)}
+    meant = view.meant(files)
+    units = {graph.units[node] for node in reach(graph.digraph, graph.of(meant), reverse=reverse, depth=depth)}
     if not reverse:
-        return units - {unit_of(file) for file in files}
-    return {file for unit in units for file in view.files_of(unit)} - set(files)
+        return units - {unit_of(file) for file in meant}
+    return {file for unit in units for file in view.files_of(unit)} - meant
 
 
 def order(view: GraphView, files: Collection[str] | None = None) -> list[list[list[str]]]:
     """Topological levels, dependencies before dependents, of some files or of all: each a list of components."""
     graph = view.units(CYCLE_KINDS)
-    wanted = None if files is None else graph.of(files)
+    wanted = None if files is None else graph.of(view.meant(files))
     return [
         [sorted(graph.units[node] for node in members) for members in level] for level in levels(graph.digraph, wanted)
     ]
@@ -87,7 +88,7 @@ def why(
 ) -> tuple[Edge, ...] | None:
     """The edges of a shortest path between two files, or None where there is none."""
     graph = view.units(kinds)
-    start, goal = graph.of([importer]), graph.of([imported])
+    start, goal = graph.of(view.meant([importer])), graph.of(view.meant([imported]))
     path = shortest_path(graph.digraph, start[0], goal[0]) if start and goal else None
     return None if path is None else view.edges_along([graph.units[node] for node in path], kinds)
 

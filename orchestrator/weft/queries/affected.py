@@ -13,7 +13,7 @@ from weft_storage.model.files import ChangeKind
 from weft_storage.model.languages import unit_of
 from weft_storage.model.runs import RunState
 from weft_tasks.finalize.analysis import affected as analyze_affected
-from weft_tasks.finalize.graphs import ALL_KINDS, STRONG_KINDS, FileGraph, from_stored, union, unit_graph
+from weft_tasks.finalize.graphs import ALL_KINDS, STRONG_KINDS, FileGraph, from_stored, imported_unit, union, unit_graph
 from weft_tasks.finalize.states import Affected, AffectedFile, load_state
 from weft_tasks.graph import reach
 
@@ -45,9 +45,10 @@ class Change:
         """The affected files that changed or import one that did."""
         near_strong = self._near(STRONG_KINDS)
         near = near_strong | self._near(ALL_KINDS)
+        found = sorted((*self.affected.files, *self.affected.weak))
         return Affected(
-            tuple(file for file in self.affected.files if file.path in near_strong),
-            tuple(file for file in self.affected.weak if file.path in near),
+            tuple(file for file in found if file.path in near_strong),
+            tuple(file for file in found if file.path in near - near_strong),
         )
 
     def _near(self, kinds: Collection[EdgeKind]) -> set[str]:
@@ -82,7 +83,7 @@ class Change:
                 importers = {file for unit in units for file in view.files_of(unit)}
                 for edge in view.edges(importers):
                     if edge.kind in kinds:
-                        found.setdefault((unit_of(edge.importer), unit_of(edge.imported)), edge)
+                        found.setdefault((unit_of(edge.importer), imported_unit(edge)), edge)
         return found
 
 
@@ -101,10 +102,10 @@ def last_change(view: GraphView) -> Change:
 
 
 def change_of(view: GraphView, files: Iterable[str]) -> Change:
-    """What a modification of some files of the published graph would affect. Raises `UsageError` for unknown files."""
-    changes = {view.node(file): ChangeKind.MODIFIED for file in files}
+    """What a modification of some files, or of Go packages, would affect. Raises `UsageError` for unknown ones."""
+    changes = dict.fromkeys(view.meant(map(view.node, files)), ChangeKind.MODIFIED)
     graph = from_stored(view.store.graph(view.project, at=view.at))
-    found = analyze_affected(old=graph, new=graph, files={*view.files, *changes}, changes=changes, resolved_anew=())
+    found = analyze_affected(old=graph, new=graph, files=view.records, changes=changes, resolved_anew=())
     return Change(view, None, found)
 
 

@@ -12,7 +12,7 @@ from weft_storage.model.facts import EdgeKind
 from weft_storage.model.files import FileRecord, FileStatus
 from weft_storage.model.languages import unit_of
 from weft_storage.model.runs import Run
-from weft_tasks.finalize.graphs import FileGraph, UnitGraph, from_stored, unit_graph
+from weft_tasks.finalize.graphs import FileGraph, UnitGraph, from_stored, imported_unit, unit_graph
 
 
 class GraphView:
@@ -59,11 +59,15 @@ class GraphView:
 
     def units(self, kinds: Collection[EdgeKind]) -> UnitGraph:
         """The graph of units over edges of some kinds."""
-        return unit_graph(self._graph, kinds, self.records)
+        return unit_graph(self._graph, kinds, self._nodes)
+
+    def holds(self, path: str) -> bool:
+        """Whether a path is a file of the graph, or the directory of a Go package."""
+        return path in self.records or path in self._files_of_units
 
     def node(self, path: str) -> str:
-        """The path itself, if it is a node or a file of the graph. Raises `UsageError` otherwise."""
-        if path in self.records or path in self._names:
+        """The path itself, if the graph holds it. Raises `UsageError` otherwise."""
+        if self.holds(path):
             return path
         raise UsageError(
             f"'{path}'", f"is not in the published graph of project '{self.project}'", "check the name, or scan again"
@@ -72,13 +76,22 @@ class GraphView:
     @cached_property
     def _files_of_units(self) -> dict[str, list[str]]:
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for file in self.files:
+        for file in self._nodes:
             found[unit_of(file)].append(file)
         return found
 
+    @property
+    def _nodes(self) -> list[str]:
+        """The nodes that are files: all but the directories of Go packages."""
+        return [file for file in self.files if file in self.records]
+
+    def meant(self, paths: Iterable[str]) -> set[str]:
+        """The files that are meant by some paths: a file itself, all files of a Go package by its directory."""
+        return {file for path in paths for file in ([path] if path in self.records else self.files_of(path))}
+
     def files_of(self, unit: str) -> list[str]:
         """The files of a unit, sorted: those of a Go package's directory, or the file itself."""
-        return [file for file in self._files_of_units.get(unit, [unit]) if file != unit] or [unit]
+        return self._files_of_units.get(unit, [unit])
 
     def edges(self, importers: Iterable[str] | None = None) -> Iterator[Edge]:
         """Edges, sorted; of all importers or of those named."""
@@ -90,7 +103,7 @@ class GraphView:
         by_step: dict[tuple[str, str], Edge] = {}
         for edge in self.edges(importers):
             if edge.kind in kinds:
-                by_step.setdefault((unit_of(edge.importer), unit_of(edge.imported)), edge)
+                by_step.setdefault((unit_of(edge.importer), imported_unit(edge)), edge)
         steps = pairwise(units)
         # A Go test file depends on its own package without an import: that step has no edge to show.
         return tuple(by_step[step] for step in steps if step in by_step)

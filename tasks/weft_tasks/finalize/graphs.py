@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weft_storage.backends.base import KINDS
+from weft_storage.model.edges import Edge
 from weft_storage.model.facts import CYCLE_KINDS, WEAK_KINDS, EdgeKind
 from weft_storage.model.languages import unit_of
 from weft_storage.model.paths import parent
@@ -77,6 +78,11 @@ def union(first: FileGraph, second: FileGraph) -> FileGraph:
     )
 
 
+def imported_unit(edge: Edge) -> str:
+    """The unit that an edge leads to. All but an asset are units already, also a Go package in a folder `nats.go`."""
+    return unit_of(edge.imported) if edge.kind is EdgeKind.ASSET else edge.imported
+
+
 @dataclass(frozen=True, slots=True)
 class UnitGraph:
     """The graph of units: a Go package's files are one node, every other file is its own."""
@@ -102,7 +108,8 @@ def unit_graph(graph: FileGraph, kinds: Collection[EdgeKind], files: Iterable[st
     look for those among (and to have nodes without any edge).
     """
     files = list(files)
-    unit_names = [unit_of(name) for name in graph.names]
+    targets_of_imports = set(np.unique(graph.imported[graph.kinds != _NUMBER[EdgeKind.ASSET]]).tolist())
+    unit_names = [name if node in targets_of_imports else unit_of(name) for node, name in enumerate(graph.names)]
     units = sorted({*unit_names, *map(unit_of, files)})
     ids = {unit: number for number, unit in enumerate(units)}
     nodes = np.array([ids[unit] for unit in unit_names], dtype=np.int64)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from weft_storage.model.edges import Edge, Outside, Resolution, Status
+from weft_storage.model.edges import Edge, Outside, Resolution, Status, Target
 from weft_storage.model.facts import EdgeKind, Import
 from weft_storage.model.languages import Language, family_of, unit_of
 from weft_tasks.resolve import resolver_of
@@ -81,12 +81,10 @@ def resolve_file(
 
 
 def _configured(path: str, index: RecordingIndex) -> Resolution:
-    from weft_storage.model.edges import Target
-
     found = index.file(path)
     if found is None:
         return Resolution(Status.UNRESOLVED, probed=(path,))
-    return Resolution(Status.RESOLVED, (Target(found, EdgeKind.IMPORT),))
+    return Resolution(Status.RESOLVED, (Target(unit_of(found), EdgeKind.IMPORT),))
 
 
 def _merge(edges: list[Edge]) -> Edge:
