@@ -37,7 +37,15 @@ def main() -> None:
     parser.add_argument("repository")
     parser.add_argument("--commits", type=int, default=50)
     arguments = parser.parse_args()
-    listed = ["git", "-C", arguments.repository, "rev-list", "--first-parent", f"--max-count={arguments.commits}", "HEAD"]
+    listed = [
+        "git",
+        "-C",
+        arguments.repository,
+        "rev-list",
+        "--first-parent",
+        f"--max-count={arguments.commits}",
+        "HEAD",
+    ]
     commits = subprocess.run(listed, capture_output=True, check=True, text=True).stdout.split()[::-1]
     differing, extracted, affected = [], [], []
     with tempfile.TemporaryDirectory(prefix="weft-replay-") as folder:

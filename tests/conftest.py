@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from repositories import Repository
 
+from repositories import Repository
 from weft_storage.backends import open_store
 
 settings.register_profile("fast", max_examples=25, deadline=None)

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+
 from case_files import CASES, Case, Step, all_cases, read_case
 from repositories import PROJECT, Repository
 from test_cases_direct import check
-
 from weft_storage.backends import Store, open_store
 from weft_storage.model.runs import Run
 from weft_tasks.resolve.imports import ResolvedFile

@@ -14,8 +14,8 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from repositories import PROJECT, Repository
 
+from repositories import PROJECT, Repository
 from weft_storage.backends import open_store
 
 FOLDERS = ["", "pkg", "pkg/sub", "src", "src/app", "web", "web/lib"]
