@@ -1,13 +1,15 @@
 """The whole run, embedded: what it publishes, how much it does for it, and what a failure leaves."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import pytest
 
 from repositories import PROJECT, Repository
 from weft.pipeline.local import Extracted, LocalPool
 from weft.pipeline.plan import Job
+from weft.snapshot.contents import ContentError, TreeContents
 from weft_storage.backends import open_store
 from weft_storage.model.files import FileStatus
 from weft_storage.model.runs import RunState
@@ -230,6 +232,37 @@ def test_a_manifest_or_source_may_become_anything_and_heal(repository: Repositor
         repository.scan()
         assert repository.differences() == []
     assert repository.edges() == edges
+
+
+@pytest.mark.parametrize("name", ["tsconfig.json", "data.json", "src/b.ts"])
+def test_a_file_that_cannot_be_read_any_more_is_said_to_be_so(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A source file has then failed; without a manifest the graph is another, which is complete but has a problem."""
+    repository.write({"a.ts": 'import "@/b";\nimport "./data.json";\n', "src/b.ts": "", "data.json": "{}"})
+    repository.write({"tsconfig.json": '{"compilerOptions": {"paths": {"@/*": ["src/*"]}}}'})
+    repository.scan()
+    for method in ("read", "identify"):
+        monkeypatch.setattr(TreeContents, method, _refusing(name, getattr(TreeContents, method)))
+    os.utime(repository.root / name, (1, 1))
+    run = repository.scan()
+    assert run.state is (RunState.INCOMPLETE if name == "src/b.ts" else RunState.PUBLISHED)
+    assert [(each.path, each.message) for each in run.problems] == [(name, "permission denied")]
+    assert repository.differences() == []
+    repository.write({"new.ts": ""})
+    assert repository.scan().problems == run.problems
+    monkeypatch.undo()
+    assert repository.scan(full=True).problems == ()
+    assert repository.differences() == []
+
+
+def _refusing(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    def read(contents: TreeContents, path: str, *arguments: Any) -> Any:
+        if path == name:
+            raise ContentError(path, "permission denied")
+        return method(contents, path, *arguments)
+
+    return read
 
 
 def test_revisions_and_the_work_tree_may_take_turns(git_repository: Repository) -> None:

@@ -249,6 +249,17 @@ def test_an_earlier_run_is_compared_with_the_one_before_it(repository: Repositor
     assert paths(last(repository)) == ["alone.py"]
 
 
+def test_why_does_without_a_graph_that_was_collected(repository: Repository) -> None:
+    view_of(repository, CHAIN)
+    repository.delete("c.py")
+    repository.scan()
+    repository.store.collect(keep_runs=1)
+    change = last(repository)
+    assert paths(change) == ["a.py", "b.py", "c.py"]
+    assert steps(change, "a.py") == [("a.py", "b.py")]
+    assert [file.path for file in change.direct().files] == ["a.py", "b.py", "c.py"]
+
+
 def test_an_extra_edge_to_a_go_file_leads_to_its_package(repository: Repository) -> None:
     extra = '[[extra_edges]]\nimporter = "tool.py"\nimported = "a/other.go"\n'
     view = view_of(repository, GO | {"tool.py": "", "weft.toml": extra})

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from weft.pipeline.diff import Difference, diff, look_again
+from weft.pipeline.diff import Difference, diff, identify_inputs, look_again
 from weft.pipeline.epoch import epoch_of, program_version, token_of
 from weft.pipeline.extraction import carry_out, counts, hit_rate
 from weft.pipeline.local import LocalPool
 from weft.pipeline.plan import Plan, make_plan
 from weft.pipeline.progress import Silent
 from weft.pipeline.quarantine import quarantine, quarantined
-from weft.snapshot import ContentError, Contents, Snapshot, identify, take_snapshot
+from weft.snapshot import ContentError, Contents, Snapshot, take_snapshot
 from weft_storage.backends import Store
 from weft_storage.model.errors import StoreError
 from weft_storage.model.files import FileRecord
@@ -95,7 +95,7 @@ def _analyze(store: Store, root: str, settings: Settings, options: Options, prog
             settings=settings,
             epoch=epoch,
             read=lambda path: _read(contents, path),
-            identify=lambda paths: identify(snapshot, paths, store).contents,
+            identify=lambda paths: identify_inputs(paths, snapshot, store),
         )
         run = replace(run, seconds=clock.seconds, counts=found, cache_hit_rate=hit_rate(found))
         return finalize(store, run, known, scanned, progress)

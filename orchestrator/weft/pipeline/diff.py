@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from weft.pipeline.plan import Source, skipped_record, unread_record
+from weft.pipeline.plan import Source, input_record, skipped_record, unread_record
 from weft.snapshot import Caches, Identities, Snapshot, identify, skip_reason
 from weft_storage.model.files import Content, FileRecord, FileStatus
 from weft_storage.model.languages import language_of
@@ -61,6 +61,13 @@ def look_again(paths: Collection[str], snapshot: Snapshot, caches: Caches, setti
     return Difference({}, settled | _unread(found), tuple(sources), moving=True)
 
 
+def identify_inputs(paths: Collection[str], snapshot: Snapshot, caches: Caches) -> dict[str, FileRecord]:
+    """The records of files that have become inputs of the graph."""
+    found = identify(snapshot, paths, caches)
+    records = {path: input_record(path, content, found.oids.get(path, "")) for path, content in found.contents.items()}
+    return records | _unread(found)
+
+
 def _unread(found: Identities) -> dict[str, FileRecord]:
     return {path: unread_record(path, language_of(path), reason) for path, reason in found.failures.items()}
 
@@ -80,7 +87,7 @@ def _sort(
     """Put a file with new content where it belongs."""
     language = language_of(path)
     if language is None:
-        settled[path] = FileRecord(path, FileStatus.INPUT, content, oid=oid)
+        settled[path] = input_record(path, content, oid)
     elif reason := skip_reason(path, content, settings):
         settled[path] = FileRecord(path, FileStatus.SKIPPED, content, language, oid, reason)
     else:

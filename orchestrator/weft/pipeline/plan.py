@@ -70,8 +70,14 @@ def failed_record(source: Source, reason: str) -> FileRecord:
 
 
 def unread_record(path: str, language: Language | None, reason: str) -> FileRecord:
-    """The record of a file that could not be read."""
-    return FileRecord(path, FileStatus.FAILED, NO_CONTENT, language, "", reason)
+    """The record of a file that could not be read: a source file has failed, an input counts as empty."""
+    status = FileStatus.INPUT if language is None else FileStatus.FAILED
+    return FileRecord(path, status, NO_CONTENT, language, "", reason)
+
+
+def input_record(path: str, content: Content, oid: str) -> FileRecord:
+    """The record of a file that no extractor reads but the graph depends on."""
+    return FileRecord(path, FileStatus.INPUT, content, oid=oid)
 
 
 def skipped_record(

@@ -8,13 +8,14 @@ from itertools import pairwise
 
 from weft.queries.view import GraphView
 from weft_storage.model.edges import Edge
+from weft_storage.model.errors import UsageError
 from weft_storage.model.facts import EdgeKind
 from weft_storage.model.files import ChangeKind
 from weft_storage.model.languages import unit_of
 from weft_storage.model.runs import RunState
 from weft_tasks.finalize.analysis import affected as analyze_affected
 from weft_tasks.finalize.graphs import ALL_KINDS, STRONG_KINDS, FileGraph, from_stored, imported_unit, union, unit_graph
-from weft_tasks.finalize.states import Affected, AffectedFile, load_state
+from weft_tasks.finalize.states import Affected, AffectedFile, Components, load_state
 from weft_tasks.graph import reach
 
 
@@ -22,7 +23,7 @@ from weft_tasks.graph import reach
 class Change:
     """What changed, before and after: views of the graph then and now, the changed files, those that resolve otherwise.
 
-    `old` is `None` where there was no graph before.
+    `old` is `None` where there is no graph from before.
     """
 
     new: GraphView
@@ -89,16 +90,21 @@ class Change:
 
 def last_change(view: GraphView) -> Change:
     """What the run of a view changed."""
-    before = next(
-        (
-            run.id
-            for run in view.store.runs(view.project)
-            if run.id < view.run.id and run.state in (RunState.PUBLISHED, RunState.INCOMPLETE)
-        ),
-        None,
-    )
-    old = None if before is None else GraphView(view.store, view.project, at=before)
-    return Change(view, old, load_state(view.store, view.project, Affected, at=view.at))
+    return Change(view, _view_before(view), load_state(view.store, view.project, Affected, at=view.at))
+
+
+def _view_before(view: GraphView) -> GraphView | None:
+    """The graph that the run of a view replaced; None where there was none, or it was collected."""
+    published = (RunState.PUBLISHED, RunState.INCOMPLETE)
+    runs = view.store.runs(view.project)
+    before = next((run.id for run in runs if run.id < view.run.id and run.state in published), None)
+    if before is None:
+        return None
+    try:
+        load_state(view.store, view.project, Components, at=before)
+    except UsageError:
+        return None
+    return GraphView(view.store, view.project, at=before)
 
 
 def change_of(view: GraphView, files: Iterable[str]) -> Change:

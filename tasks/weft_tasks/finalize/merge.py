@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from weft_storage.backends import Part, Store
 from weft_storage.model.errors import StoreUnavailable
-from weft_storage.model.files import Content, FileRecord, FileStatus
+from weft_storage.model.files import FileRecord, FileStatus
 from weft_storage.model.languages import Family, family_of, language_of
 from weft_storage.model.runs import ImporterRow
 from weft_storage.model.settings import Settings
@@ -31,7 +31,8 @@ class Known:
 class Scanned:
     """The snapshot's side: every source file's record (and those of known inputs), all names, ways to look further.
 
-    `read` gives the bytes of a file or None. `epoch` identifies what bears on every resolution.
+    `read` gives the bytes of a file or None, `identify` the records of files that have become inputs. `epoch`
+    identifies what bears on every resolution.
     """
 
     records: Mapping[str, FileRecord]
@@ -39,7 +40,7 @@ class Scanned:
     settings: Settings
     epoch: str
     read: Callable[[str], bytes | None]
-    identify: Callable[[Collection[str]], Mapping[str, Content]]
+    identify: Callable[[Collection[str]], Mapping[str, FileRecord]]
 
 
 @dataclass(frozen=True, slots=True)

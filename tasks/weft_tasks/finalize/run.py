@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from weft_storage.backends import Store
 from weft_storage.model.edges import Edge, Outside, Status
-from weft_storage.model.files import NO_CONTENT, ChangeKind, FileRecord, FileStatus
+from weft_storage.model.files import ChangeKind, FileRecord, FileStatus
 from weft_storage.model.runs import ImporterRow, Problem, Publication, Run, RunState
 from weft_tasks.finalize.analysis import affected, components
 from weft_tasks.finalize.graphs import FileGraph, from_rows, from_stored, union, without
@@ -149,10 +149,7 @@ def _with_inputs(scanned: Scanned, inputs: Inputs, graph: FileGraph) -> dict[str
     paths = frozenset(scanned.names.paths)
     wanted = {path for path in manifests | targets if path in paths and path not in sources}
     records = sources | {path: scanned.records[path] for path in wanted if path in scanned.records}
-    contents = scanned.identify(sorted(wanted - records.keys()))
-    for path in wanted - records.keys():
-        records[path] = FileRecord(path, FileStatus.INPUT, contents.get(path, NO_CONTENT))
-    return records
+    return records | dict(scanned.identify(sorted(wanted - records.keys())))
 
 
 def _coverage(
@@ -199,8 +196,9 @@ def _count(known: Known, records: Mapping[str, FileRecord], changes: Mapping[str
 
 
 def _problems(records: Mapping[str, FileRecord], inputs: Inputs) -> tuple[Problem, ...]:
-    """What a person should know: failed files, source and manifests that could not be read as intended."""
-    found = {Problem(path, record.reason) for path, record in records.items() if record.status is FileStatus.FAILED}
+    """What a person should know: files that could not be read, source and manifests not as intended."""
+    unread = (FileStatus.FAILED, FileStatus.INPUT)
+    found = {Problem(path, each.reason) for path, each in records.items() if each.reason and each.status in unread}
     found |= {Problem(path, each) for path, record in records.items() for each in record.problems}
     found |= {Problem(path, each) for project in inputs.projects.values() for path, each in project.problems}
     return tuple(sorted(found))
