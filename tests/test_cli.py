@@ -235,6 +235,16 @@ def test_affected_paths_are_for_other_programs(weft: Weft, work: Path) -> None:
     assert weft("affected", "--run", "2", "--format", "paths").stdout == "app.py\ndb.py\npkg/util.py\n"
 
 
+def test_what_git_lists_may_be_given_as_it_is(weft: Weft, work: Path) -> None:
+    """Among it are files that no graph holds: read me files, files that are gone, files that are new."""
+    listed = "README.md\nweb/lib.ts\ngone\x07.py\n"
+    done = weft("affected", "--stdin", "--format", "paths", input=listed)
+    assert done.stdout == "web/lib.ts\nweb/main.ts\n"
+    assert done.stderr == "not in the published graph, so nothing depends on them there: 'README.md', 'gone\\x07.py'\n"
+    assert weft("affected", "--stdin", "-q", input="README.md\n").stderr == ""
+    assert "'gone\\n.py': is not in" in sentence(weft("affected", "gone\n.py", code=2))
+
+
 def test_affected_since_needs_no_scan_of_the_revision(weft: Weft, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "work", None)  # type: ignore[arg-type]
     repository.git("init", "--quiet")

@@ -83,4 +83,6 @@ def _explain(error: Exception) -> int:
 
 
 def _complain(sentence: str) -> None:
-    click.echo(f"weft: {sentence.encode('utf-8', 'backslashreplace').decode()}", err=True)
+    # Names of files may hold line ends and bytes that are no text; the sentence stays one line.
+    plain = "".join(each if each.isprintable() else repr(each)[1:-1] for each in sentence)
+    click.echo(f"weft: {plain}", err=True)

@@ -101,15 +101,6 @@ def voice(*, quiet: bool, verbose: bool, no_color: bool, debug: bool) -> Voice:
     return Voice(quiet, verbose, color)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The repository that a command is about: `root` may be None where only a store was named."""
-
-    root: str | None
-    store_url: str
-    project: str | None
-
-
 def find_root(start: str) -> str:
     """The repository around a folder: the nearest one above with a store, else the git work tree, else the folder."""
     start = os.path.realpath(start)
@@ -190,10 +181,15 @@ def repository_path(view: "GraphView", file: str) -> str:
 
     Raises `UsageError` where the graph has neither.
     """
+    return find_path(view, file) or view.node(file)
+
+
+def find_path(view: "GraphView", file: str) -> str | None:
+    """What `repository_path` says, or None where the graph has no such file."""
     absolute = os.path.realpath(file)
     # The last: the folder may have been moved since it was scanned, or be another work tree of the project.
     meant = (_below(view.run.root, absolute), os.path.normpath(file), _below(find_root(os.getcwd()), absolute))
-    return next((each for each in meant if each is not None and view.holds(each)), None) or view.node(file)
+    return next((each for each in meant if each is not None and view.holds(each)), None)
 
 
 def _below(root: str, path: str) -> str | None:

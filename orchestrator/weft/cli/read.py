@@ -14,6 +14,7 @@ from weft.cli.options import (
     common,
     default_project,
     default_store,
+    find_path,
     find_root,
     format_option,
     json_or_text,
@@ -75,8 +76,7 @@ def affected(
     from weft_storage.model.runs import RunState
 
     speaker = voice(**talk)
-    named = [*files, *more_files, *(_lines_of_stdin() if from_stdin else ())]
-    by_files = bool(named) or from_stdin
+    by_files = bool(files or more_files) or from_stdin
     if (since is not None) + (run_id is not None) + by_files > 1:
         raise click.UsageError("--since, --run and files exclude each other")
     if rev is not None and since is None:
@@ -86,7 +86,8 @@ def affected(
             change = stack.enter_context(_change_since(since, rev, store_url, project, jobs))
         else:
             view = stack.enter_context(open_view(store_url, project, at=run_id))
-            paths = [repository_path(view, file) for file in named]
+            paths = [repository_path(view, file) for file in (*files, *more_files)]
+            paths += _paths_from_stdin(view, speaker) if from_stdin else []
             change = change_of(view, paths) if by_files else last_change(view)
         _show_affected(
             change,
@@ -125,6 +126,16 @@ def _change_since(
             settings = settings_of(root, each)
             analyze(overlay, root, settings, Options(project=name, rev=each, jobs=jobs or os.cpu_count() or 1))
         yield last_change(GraphView(overlay, name))
+
+
+def _paths_from_stdin(view: "GraphView", speaker: Voice) -> list[str]:
+    """Files of the graph from standard input. Others affect nothing: a program (`git diff`) lists whatever changed."""
+    found = {line: find_path(view, line) for line in _lines_of_stdin()}
+    others = [line for line, path in found.items() if path is None]
+    if others and not speaker.quiet:
+        listed = ", ".join(map(repr, others[:5])) + (", …" if len(others) > 5 else "")
+        click.echo(f"not in the published graph, so nothing depends on them there: {listed}", err=True)
+    return [path for path in found.values() if path is not None]
 
 
 def _lines_of_stdin() -> list[str]:
@@ -340,7 +351,7 @@ def unresolved(external: bool, output_format: str, store_url: str | None, projec
     speaker = voice(**talk)
     wanted = Status.EXTERNAL if external else Status.UNRESOLVED
     with open_view(store_url, project) as view:
-        found = [each for each in view.store.outside(view.project) if each.status is wanted and view.run]
+        found = [each for each in view.store.outside(view.project) if each.status is wanted]
         if output_format == "jsonl":
             say("".join(to_json(outside_entry(each), indent=0) for each in found))
             return

@@ -80,11 +80,9 @@ def input_record(path: str, content: Content, oid: str) -> FileRecord:
     return FileRecord(path, FileStatus.INPUT, content, oid=oid)
 
 
-def skipped_record(
-    path: str, reason: str, content: Content = NO_CONTENT, language: Language | None = None
-) -> FileRecord:
-    """The record of a file that is left out by rule."""
-    return FileRecord(path, FileStatus.SKIPPED, content, language, "", reason)
+def skipped_record(path: str, reason: str) -> FileRecord:
+    """The record of what has no content to look at, with the reason."""
+    return FileRecord(path, FileStatus.SKIPPED, NO_CONTENT, None, "", reason)
 
 
 def batches(jobs: Collection[Job], slots: int) -> list[list[Job]]:

@@ -50,8 +50,8 @@ class FileRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A file as a published run knows it.
 
     `oid` is git's name for the content (hex), empty where git does not know it. `reason` says why a file was SKIPPED
-    or FAILED. `imports` and `interface` are digests (8 bytes) of those parts of its facts: an edit that
-    changes neither changes no edge; empty where there are no facts.
+    or FAILED, or why an INPUT could not be read. `imports` and `interface` are digests (8 bytes) of those parts of
+    its facts: an edit that changes neither changes no edge; empty where there are no facts.
     """
 
     path: str

@@ -46,8 +46,8 @@ def _dependents(graph: UnitGraph, seeds: Collection[str], files: Iterable[str]) 
     return {*seeds, *(file for file in files if unit_of(file) in units)}
 
 
-def components(graph: FileGraph, kinds: Collection[str] = CYCLE_KINDS) -> tuple[tuple[str, ...], ...]:
+def components(graph: FileGraph) -> tuple[tuple[str, ...], ...]:
     """Members of each cyclic component, sorted by the first. A Go package's directory stands for its files."""
-    units = unit_graph(graph, CYCLE_KINDS & frozenset(kinds))
+    units = unit_graph(graph, CYCLE_KINDS)
     found = cyclic_components(units.digraph)
     return tuple(tuple(units.units[node] for node in members) for members in found)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from weft_storage.backends.base import KINDS
 from weft_storage.model.edges import Edge
-from weft_storage.model.facts import CYCLE_KINDS, WEAK_KINDS, EdgeKind
+from weft_storage.model.facts import WEAK_KINDS, EdgeKind
 from weft_storage.model.languages import unit_of
 from weft_storage.model.paths import parent
 from weft_storage.model.runs import ImporterRow, StoredGraph
@@ -134,4 +134,3 @@ def _own_packages(files: Sequence[str], ids: dict[str, int]) -> list[tuple[int, 
 
 STRONG_KINDS = frozenset(EdgeKind) - WEAK_KINDS
 ALL_KINDS = frozenset(EdgeKind)
-RUNTIME_CYCLE_KINDS = CYCLE_KINDS - WEAK_KINDS
