@@ -20,5 +20,8 @@ def quarantine(store: Store, reasons: Mapping[bytes, str], limits: Limits) -> No
 
 
 def _name(key: bytes, limits: Limits) -> bytes:
-    """What failed for want of time or memory is tried again with more of it, and by whoever shares the store."""
+    """What failed for want of time or memory is tried again with more of it, and by whoever shares the store.
+
+    `store gc` knows these names for nobody's and drops them: a content is then tried once more.
+    """
     return blake3(key + f"{limits.memory} {limits.timeout}".encode()).digest(len(key))

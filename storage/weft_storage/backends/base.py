@@ -55,7 +55,10 @@ class Store(Protocol):
         ...
 
     def quarantined(self, keys: Collection[bytes]) -> dict[bytes, str]:
-        """Those of the fact keys whose extraction is known to fail, with the reason."""
+        """Those of the keys whose extraction is known to fail, with the reason.
+
+        A key stands for a content and the limits under which it was tried, as the caller makes it.
+        """
         ...
 
     def quarantine(self, reasons: Mapping[bytes, str]) -> None:
