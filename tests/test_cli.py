@@ -340,6 +340,21 @@ def test_a_scan_loads_nothing_of_the_repository(weft: Weft, work: Path) -> None:
     assert not os.path.exists("/tmp/weft-was-fooled")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["scan", "--bogus"], "weft: no such option '--bogus'"),
+        (["sacn"], "weft: no such command 'sacn'"),
+        (["deps"], "weft: missing argument 'FILE'; see `weft deps --help`"),
+        (["scan", "--jobs", "0"], "weft: invalid value for '-j' / '--jobs': 0 is not in the range x>=1; see"),
+        (["affected", "--since", "HEAD", "--run", "1"], "weft: --since, --run and files exclude each other; see"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_wrong_usage_is_one_sentence(weft: Weft, arguments: list[str], said: str) -> None:
+    assert sentence(weft(*arguments, code=2)).startswith(said)
+
+
 # Bad input ----------------------------------------------------------------------------------------
 
 

@@ -44,9 +44,12 @@ def main() -> NoReturn:
     """Run the command line; errors become one sentence on stderr and an exit code here, nowhere else."""
     _open_closed_streams()
     try:
-        code = group.main(standalone_mode=False, auto_envvar_prefix="WEFT")
+        code = group.main(prog_name="weft", standalone_mode=False, auto_envvar_prefix="WEFT")
+    except click.exceptions.NoArgsIsHelpError as help_wanted:
+        help_wanted.show()
+        code = help_wanted.exit_code
     except click.ClickException as error:
-        error.show()
+        _complain(_usage(error))
         code = error.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
         _complain("interrupted; the last published graph is as it was")
@@ -58,6 +61,14 @@ def main() -> NoReturn:
     except Exception as error:
         code = _explain(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: click.ClickException) -> str:
+    """Click's complaint in our form: one sentence, and where to read on."""
+    complaint = error.format_message().strip().removesuffix(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = f"; see `{context.command_path} --help`" if context is not None else ""
+    return complaint[:1].lower() + " ".join(complaint[1:].split()) + where
 
 
 def _open_closed_streams() -> None:
