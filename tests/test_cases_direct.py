@@ -24,13 +24,12 @@ def test_case(path: Path) -> None:
         check(step, resolved, problems, where=f"{path.name} step {number}")
 
 
-def analyze(step: Step, settings: Settings) -> tuple[list[ResolvedFile], list[str]]:
-    """The resolved files of a step's repository, and its problems as `path: sentence`."""
+def extracted(step: Step) -> tuple[dict[str, FileFacts], Repository]:
+    """The facts of a step's source files, and its repository."""
     contents = {name: text.encode() for name, text in step.files.items()}
     facts: dict[str, FileFacts] = {}
     for name, source in contents.items():
-        language = language_of(name)
-        if language is not None:
+        if language := language_of(name):
             facts[name] = extract(language, source)
     repository = Repository(
         contents,
@@ -38,6 +37,12 @@ def analyze(step: Step, settings: Settings) -> tuple[list[ResolvedFile], list[st
         read=contents.get,
         interface=lambda name: facts[name].interface if name in facts else b"",
     )
+    return facts, repository
+
+
+def analyze(step: Step, settings: Settings) -> tuple[list[ResolvedFile], list[str]]:
+    """The resolved files of a step's repository, and its problems as `path: sentence`."""
+    facts, repository = extracted(step)
     index = RecordingIndex(repository, settings)
     extra = {edge.importer: [edge.imported] for edge in settings.extra_edges}
     resolved = [

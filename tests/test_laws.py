@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from case_files import CASES, Step, all_cases, read_case
+from test_cases_direct import extracted
 from weft.pipeline.plan import Job, batches
-from weft_storage.model.facts import FileFacts
 from weft_storage.model.files import Content
 from weft_storage.model.languages import Language, language_of
 from weft_storage.model.settings import Settings
 from weft_tasks.extract import extract
 from weft_tasks.extract.encoding import decode_declarations, decode_imports, encode_facts
 from weft_tasks.resolve.imports import ResolvedFile, resolve_file
-from weft_tasks.resolve.index import RecordingIndex, Repository
+from weft_tasks.resolve.index import RecordingIndex
 
 
 def sources(language: Language) -> list[bytes]:
@@ -62,17 +62,7 @@ def test_the_order_of_resolution_means_nothing(path: Path) -> None:
 
 def resolve(step: Step, settings: Settings, order: list[str]) -> list[ResolvedFile]:
     """The files of a step resolved one after the other with one index."""
-    contents = {name: text.encode() for name, text in step.files.items()}
-    facts: dict[str, FileFacts] = {}
-    for name, source in contents.items():
-        if language := language_of(name):
-            facts[name] = extract(language, source)
-    repository = Repository(
-        contents,
-        links=step.links,
-        read=contents.get,
-        interface=lambda name: facts[name].interface if name in facts else b"",
-    )
+    facts, repository = extracted(step)
     index = RecordingIndex(repository, settings)
     return [resolve_file(name, facts[name].language, facts[name].imports, index) for name in order]
 
