@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from weft.configuration import settings_of
@@ -34,7 +34,6 @@ class Repository:
 
     root: Path
     store: Store
-    watched: list[tuple[str, int]] = field(default_factory=list)
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
         """Write files, making their folders."""

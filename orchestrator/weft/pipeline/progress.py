@@ -2,7 +2,7 @@
 
 
 class Silent:
-    """Tells nobody; a `weft_tasks.finalize.Progress`."""
+    """Tells nobody; a `weft_tasks.finalize.watching.Progress`."""
 
     def begin(self, phase: str, total: int | None = None) -> None:
         pass

@@ -59,7 +59,7 @@ def merge(store: Store, project: str, known: Known, scanned: Scanned, on_progres
     interfaces = _Interfaces(store, scanned.records)
     repository = Repository(scanned.names.paths, links=scanned.names.links, read=scanned.read, interface=interfaces.get)
     index = RecordingIndex(repository, scanned.settings)
-    analyzed = {path: each for path, each in scanned.records.items() if _analyzed(each)}
+    analyzed = {path: each for path, each in scanned.records.items() if is_analyzed(each)}
     families = {family_of(language) for language in {each.language for each in analyzed.values()} if language}
     if known.inputs.epoch != scanned.epoch:
         before, stale, answers = Inputs(), set[Family](), dict[str, bytes]()
@@ -69,7 +69,7 @@ def merge(store: Store, project: str, known: Known, scanned: Scanned, on_progres
         keys, stale = _changed_keys(known, scanned, before)
         answers = _ask_again(before, stale, index)
         keys |= {key for key, digest in answers.items() if digest != before.answers[key]}
-        dirty = _dirty(store, project, known, scanned, keys)
+        dirty = _dirty(store, project, known, analyzed, keys)
     rows = {row.importer: row for row in _resolve(store, dirty, scanned, index, on_progress)}
     answers |= {key: answer_digest(answer) for key, answer in index.answers.items()}
     return Merged(rows, Inputs(scanned.epoch, answers, _project_inputs(before, stale, families, index)))
@@ -77,13 +77,15 @@ def merge(store: Store, project: str, known: Known, scanned: Scanned, on_progres
 
 def _of_families(inputs: Inputs, families: Collection[Family]) -> Inputs:
     """What is known of some families: one whose last file has gone has no project, as in a run from nothing."""
-    answers = {key: digest for key, digest in inputs.answers.items() if _family_of_key(key) in families}
+    answers = {key: digest for key, digest in inputs.answers.items() if _question(key)[0] in families}
     projects = {family: each for family, each in inputs.projects.items() if family in families}
     return Inputs(inputs.epoch, answers, projects)
 
 
-def _family_of_key(key: str) -> Family:
-    return Family(key.split(":", 2)[1])
+def _question(key: str) -> tuple[Family, str]:
+    """The family that the key of an answer belongs to, and the question."""
+    _, family, question = key.split(":", 2)
+    return Family(family), question
 
 
 def _changed_keys(known: Known, scanned: Scanned, inputs: Inputs) -> tuple[set[str], set[Family]]:
@@ -117,9 +119,9 @@ def _ask_again(inputs: Inputs, stale: Collection[Family], index: RecordingIndex)
     """Digests of all known answers as they are now."""
     answers = dict(inputs.answers)
     for key in answers:
-        _, family, question = key.split(":", 2)
-        if Family(family) in stale:
-            answers[key] = answer_digest(index.ask(Family(family), question))
+        family, question = _question(key)
+        if family in stale:
+            answers[key] = answer_digest(index.ask(family, question))
     return answers
 
 
@@ -128,18 +130,20 @@ def _content(records: Mapping[str, FileRecord], path: str) -> bytes | None:
     return record.content.digest if record else None
 
 
-def _dirty(store: Store, project: str, known: Known, scanned: Scanned, keys: Collection[str]) -> set[str]:
+def _dirty(
+    store: Store, project: str, known: Known, analyzed: Mapping[str, FileRecord], keys: Collection[str]
+) -> set[str]:
     """Importers that asked for a changed key, or whose own imports have changed."""
     dirty = set(store.readers(project, {key_hash(key) for key in keys})) if keys else set()
-    for path, record in scanned.records.items():
-        if record.status is FileStatus.ANALYZED:
-            old = known.records.get(path)
-            if old is None or old.status is not FileStatus.ANALYZED or old.imports != record.imports:
-                dirty.add(path)
-    return {path for path in dirty if _analyzed(scanned.records.get(path))}
+    for path, record in analyzed.items():
+        old = known.records.get(path)
+        if not is_analyzed(old) or _differs(old, record, "imports"):
+            dirty.add(path)
+    return dirty & analyzed.keys()
 
 
-def _analyzed(record: FileRecord | None) -> bool:
+def is_analyzed(record: FileRecord | None) -> bool:
+    """Whether there is such a file and it has facts."""
     return record is not None and record.status is FileStatus.ANALYZED
 
 
@@ -179,7 +183,7 @@ def record_key(record: FileRecord) -> bytes:
 
 def facts_key_of(record: FileRecord) -> bytes | None:
     """The key of the facts of any file; None where it has none."""
-    return record_key(record) if record.status is FileStatus.ANALYZED else None
+    return record_key(record) if is_analyzed(record) else None
 
 
 def _project_inputs(

@@ -5,6 +5,7 @@ import time
 from collections import ChainMap, Counter, defaultdict
 from collections.abc import Collection, Mapping
 
+import msgspec
 from msgspec.structs import replace
 
 from weft_storage.backends import Store
@@ -13,7 +14,7 @@ from weft_storage.model.files import ChangeKind, FileRecord, FileStatus
 from weft_storage.model.runs import ImporterRow, Problem, Publication, Run, RunState
 from weft_tasks.finalize.analysis import affected, components
 from weft_tasks.finalize.graphs import FileGraph, from_rows, from_stored, union, without
-from weft_tasks.finalize.merge import Known, Scanned, merge
+from weft_tasks.finalize.merge import Known, Scanned, is_analyzed, merge
 from weft_tasks.finalize.states import (
     STATE_NAMES,
     Components,
@@ -84,7 +85,14 @@ def finalize(
             coverage=coverage,
             problems=_problems(records, merged.inputs),
         )
-        states = (scanned.names, merged.inputs, found, Components(cyclic))
+        # Names and inputs are large and mostly stay; what a publication leaves out is kept.
+        states: list[msgspec.Struct] = [found]
+        if scanned.names != known.names:
+            states.append(scanned.names)
+        if merged.inputs != known.inputs:
+            states.append(merged.inputs)
+        if not same_graph:
+            states.append(Components(cyclic))
         publication = Publication(
             run=run,
             files=[record for path, record in sorted(records.items()) if record != known.records.get(path)],
@@ -118,8 +126,7 @@ def file_changes(known: Known, records: Mapping[str, FileRecord], paths: Collect
 
 def _left(before: FileRecord, after: FileRecord | None) -> bool:
     """Whether a file that had imports has none any more: deleted, skipped or failed."""
-    still = after is not None and after.status is FileStatus.ANALYZED
-    return before.status is FileStatus.ANALYZED and not still
+    return is_analyzed(before) and not is_analyzed(after)
 
 
 def _rows(store: Store, project: str, importers: Collection[str]) -> defaultdict[str, ImporterRow]:
