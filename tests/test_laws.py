@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from case_files import CASES, Step, all_cases, read_case
 from test_cases_direct import extracted
-from weft.pipeline.plan import Job, batches
 from weft_storage.model.files import Content
 from weft_storage.model.languages import Language, language_of
 from weft_storage.model.settings import Settings
+from weft_storage.model.work import Job
 from weft_tasks.extract import extract
 from weft_tasks.extract.encoding import decode_declarations, decode_imports, encode_facts
+from weft_tasks.jobs import batches
 from weft_tasks.resolve.imports import ResolvedFile, resolve_file
 from weft_tasks.resolve.index import RecordingIndex
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from repositories import PROJECT, Repository
-from weft.pipeline.local import Extracted, LocalPool
-from weft.pipeline.plan import Job
-from weft.snapshot.contents import ContentError, TreeContents
+from weft.pipeline.local import LocalPool
 from weft_storage.backends import open_store
 from weft_storage.model.files import FileStatus
 from weft_storage.model.runs import RunState
+from weft_storage.model.work import Job
+from weft_tasks.contents.readers import ContentError, TreeContents
+from weft_tasks.jobs import Extracted
 
 SMALL = {"a.py": "import b\n", "b.py": "import c\n", "c.py": "X = 1\n", "d.py": "import missing_thing\n"}
 

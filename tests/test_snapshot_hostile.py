@@ -7,8 +7,8 @@ import pytest
 
 from git_repository import GitRepository, isolate
 from snapshot_caches import identities, take
-from weft.snapshot.git import Git, environment
 from weft_storage.model.errors import RepositoryError
+from weft_tasks.contents.git import Git, environment
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_the_users_own_configuration_stays() -> None:
 
 
 def test_a_git_that_does_not_answer_is_given_up(repository: GitRepository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weft.snapshot.git.TIMEOUT", 0.2)
+    monkeypatch.setattr("weft_tasks.contents.git.TIMEOUT", 0.2)
     os.mkfifo(repository.path / "config")
     with pytest.raises(RepositoryError, match="did not answer"):
         Git(str(repository.path)).run("config", "--list", "--file", "config")

@@ -211,7 +211,7 @@ def test_a_file_that_may_not_be_read_has_not_changed(
             raise PermissionError(13, "Permission denied")
         return original(path, *arguments, **options)
 
-    monkeypatch.setattr("weft.snapshot.beneath.os.open", refuse)
+    monkeypatch.setattr("weft_tasks.contents.beneath.os.open", refuse)
     snapshot = take(repository.path)
     assert take(repository.path).token == snapshot.token
     found = identities(snapshot)
@@ -231,7 +231,7 @@ def test_a_file_that_changes_while_it_is_read_is_a_failure(
             file.write("more")
         return original(descriptor, size)
 
-    monkeypatch.setattr("weft.snapshot.contents.os.read", read)
+    monkeypatch.setattr("weft_tasks.contents.readers.os.read", read)
     assert identities(snapshot).failures == {"a.py": "it changes while it is read"}
 
 

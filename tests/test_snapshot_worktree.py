@@ -419,6 +419,6 @@ def test_without_git_the_message_says_what_to_install(
 def test_a_repository_of_another_user_says_how_to_trust_it(
     repository: GitRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("weft.snapshot.git._ENVIRONMENT", {"LC_ALL": "C", "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"})
+    monkeypatch.setattr("weft_tasks.contents.git._ENVIRONMENT", {"LC_ALL": "C", "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"})
     with pytest.raises(RepositoryError, match=r"safe\.directory"):
         take(repository.path)

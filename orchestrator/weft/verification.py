@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from weft.report.documents import Difference, DifferenceKind, DifferenceSubject
 from weft_storage.backends import Store
 from weft_storage.model.files import FileRecord
-from weft_tasks.finalize.states import Components, load_state
+from weft_storage.model.states import Components
+from weft_tasks.finalize.states import load_state
 
 
 def differences(kept: Store, fresh: Store, project: str) -> Iterator[Difference]:

@@ -112,7 +112,8 @@ def scan(
 
 
 def _components(store: "Store", project: str) -> tuple[tuple[str, ...], ...]:
-    from weft_tasks.finalize.states import Components, load_state
+    from weft_storage.model.states import Components
+    from weft_tasks.finalize.states import load_state
 
     return load_state(store, project, Components).components
 

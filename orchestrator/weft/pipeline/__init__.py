@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from weft.pipeline.diff import Difference, diff, identify_inputs, look_again
 from weft.pipeline.epoch import epoch_of, program_version, token_of
-from weft.pipeline.extraction import carry_out, counts, hit_rate
+from weft.pipeline.extraction import carry_out
 from weft.pipeline.local import LocalPool
 from weft.pipeline.plan import Plan, make_plan
 from weft.pipeline.progress import Silent
@@ -24,8 +24,9 @@ from weft_storage.model.errors import StoreError
 from weft_storage.model.files import FileRecord
 from weft_storage.model.runs import Publication, Run, RunState
 from weft_storage.model.settings import Settings
+from weft_storage.model.states import STATE_NAMES, Affected, Names, encode_state
 from weft_tasks.crashbox import Limits
-from weft_tasks.finalize.states import STATE_NAMES, Affected, Names, encode_state
+from weft_tasks.finalize.records import counts, hit_rate
 from weft_tasks.finalize.watching import Clock, Progress
 
 __all__ = ["Options", "Progress", "analyze"]

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from weft.pipeline.plan import Source, input_record, skipped_record, unread_record
 from weft.snapshot import Caches, Identities, Snapshot, identify, skip_reason
 from weft_storage.model.files import Content, FileRecord, FileStatus
 from weft_storage.model.languages import language_of
 from weft_storage.model.settings import Settings
+from weft_storage.model.work import Source
 from weft_tasks.extract.encoding import facts_key
+from weft_tasks.finalize.records import input_record, skipped_record, unread_record
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,16 @@
 """Carrying out a plan: jobs to the dispatcher, facts into the store as they come, a record for every file."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from blake3 import blake3
-
-from weft.pipeline.local import Extracted
-from weft.pipeline.plan import Job, Plan, Source, failed_record
+from weft.pipeline.plan import Plan
 from weft_storage.backends import Part, Store
-from weft_storage.model.files import FileRecord, FileStatus
+from weft_storage.model.files import FileRecord
 from weft_storage.model.runs import StoredFacts
+from weft_storage.model.work import Job, Source
+from weft_tasks.finalize.records import analyzed_record, failed_record
+from weft_tasks.jobs import Extracted
 
 # Facts are stored this many at a time: a run that is killed loses at most these.
 _STORED_AT_ONCE = 500
@@ -46,7 +46,7 @@ def carry_out(plan: Plan, dispatcher: Dispatcher, store: Store, on_progress: Cal
 
     def settle(facts: StoredFacts) -> None:
         for source in waiting.pop(facts.key, ()):
-            records[source.path] = _analyzed(source, facts)
+            records[source.path] = analyzed_record(source, facts)
 
     failures: dict[bytes, Extracted] = {}
     fresh: list[StoredFacts] = []
@@ -69,40 +69,3 @@ def carry_out(plan: Plan, dispatcher: Dispatcher, store: Store, on_progress: Cal
     moved = (source.path for key in waiting if key in failures and failures[key].moved for source in waiting[key])
     poison = {key: failure.reason for key, failure in failures.items() if failure.poison}
     return Carried(records, frozenset(moved), poison)
-
-
-def _analyzed(source: Source, facts: StoredFacts) -> FileRecord:
-    return FileRecord(
-        path=source.path,
-        status=FileStatus.ANALYZED,
-        content=source.content,
-        language=source.language,
-        oid=source.oid,
-        imports=blake3(facts.imports).digest(8),
-        interface=blake3(facts.interface).digest(8),
-        problems=facts.problems,
-    )
-
-
-def counts(records: Iterable[FileRecord], *, unchanged: Collection[str], analyzed: Collection[str]) -> dict[str, int]:
-    """How many source files a run analyzed, found in the cache, left alone, skipped and failed."""
-    found = dict.fromkeys(("files", "analyzed", "unchanged", "cached", "skipped", "failed"), 0)
-    for record in records:
-        if record.status is not FileStatus.INPUT:
-            found["files"] += 1
-            found[_outcome(record, unchanged, analyzed)] += 1
-    return found
-
-
-def _outcome(record: FileRecord, unchanged: Collection[str], analyzed: Collection[str]) -> str:
-    if record.status is not FileStatus.ANALYZED:
-        return record.status.value
-    if record.path in unchanged:
-        return "unchanged"
-    return "analyzed" if record.path in analyzed else "cached"
-
-
-def hit_rate(found: dict[str, int]) -> float:
-    """The share of the files with facts whose facts were at hand; 1.0 where there are none."""
-    with_facts = found["analyzed"] + found["unchanged"] + found["cached"]
-    return 1.0 if not with_facts else round((with_facts - found["analyzed"]) / with_facts, 6)

@@ -2,29 +2,12 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from blake3 import blake3
-
-from weft.pipeline.plan import Job, batches
-from weft.snapshot import ContentError, Contents
-from weft_storage.model.runs import StoredFacts
-from weft_tasks.crashbox import CrashBox, Limits, Request
-
-
-@dataclass(frozen=True, slots=True)
-class Extracted:
-    """What became of a job: its facts, or why there are none. `poison`: the content itself is to blame.
-
-    A file that no longer had the content of the snapshot is not extracted: `moved` is set then.
-    """
-
-    job: Job
-    facts: StoredFacts | None
-    reason: str = ""
-    poison: bool = False
-    moved: bool = False
+from weft.snapshot import Contents
+from weft_storage.model.work import Job, Limits
+from weft_tasks.crashbox import CrashBox
+from weft_tasks.jobs import Extracted, batches, extract_batch
 
 
 class LocalPool:
@@ -85,7 +68,7 @@ class LocalPool:
                         batch = waiting.get_nowait()
                     except Empty:
                         break
-                    for outcome in _extract_batch(batch, box, contents, stop):
+                    for outcome in extract_batch(batch, box, _ByPath(contents), stop.is_set):
                         done.put(outcome)
                         if stop.is_set():  # Going on would start another helper for the rest of the batch.
                             break
@@ -94,26 +77,11 @@ class LocalPool:
             done.put(error)
 
 
-def _extract_batch(batch: list[Job], box: CrashBox, contents: Contents, stop: threading.Event) -> Iterator[Extracted]:
-    by_key = {job.key: job for job in batch}
-    unread: list[Extracted] = []
+class _ByPath:
+    """Contents of jobs from a reader of paths."""
 
-    def requests() -> Iterator[Request]:
-        for job in batch:
-            if stop.is_set():
-                return
-            try:
-                source = contents.read(job.path)
-            except ContentError as error:
-                unread.append(Extracted(job, None, error.reason))
-                continue
-            if blake3(source).digest(len(job.content.digest)) != job.content.digest:
-                unread.append(Extracted(job, None, "changed while it was scanned", moved=True))
-                continue
-            yield Request(job.key, job.language, source)
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
 
-    for outcome in box.extract(requests()):
-        yield Extracted(by_key[outcome.key], outcome.facts, outcome.reason, outcome.poison)
-        while unread:
-            yield unread.pop()
-    yield from unread
+    def content(self, job: Job) -> bytes:
+        return self._contents.read(job.path)

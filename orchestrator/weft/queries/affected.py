@@ -13,9 +13,10 @@ from weft_storage.model.facts import EdgeKind
 from weft_storage.model.files import ChangeKind
 from weft_storage.model.languages import unit_of
 from weft_storage.model.runs import RunState
+from weft_storage.model.states import Affected, AffectedFile, Components
 from weft_tasks.finalize.analysis import affected as analyze_affected
 from weft_tasks.finalize.graphs import ALL_KINDS, STRONG_KINDS, FileGraph, from_stored, imported_unit, union, unit_graph
-from weft_tasks.finalize.states import Affected, AffectedFile, Components, load_state
+from weft_tasks.finalize.states import load_state
 from weft_tasks.graph import reach
 
 

@@ -1,10 +1,10 @@
 """Snapshots: every file of a repository at one moment, which content it has, and how to read it."""
 
-from weft.snapshot.contents import BlobContents, ContentError, Contents, TreeContents
 from weft.snapshot.identity import Identities, identify, skip_reason
 from weft.snapshot.snapshot import Snapshot, take_snapshot
 from weft.snapshot.statcache import Caches
 from weft.snapshot.worktree import DEFAULT_EXCLUDES
+from weft_tasks.contents.readers import BlobContents, ContentError, Contents, TreeContents
 
 __all__ = [
     "DEFAULT_EXCLUDES",

@@ -6,8 +6,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
-from weft.snapshot.contents import ContentError, TreeContents
-from weft.snapshot.repository import Repository
+from weft_tasks.contents.readers import ContentError, TreeContents
+from weft_tasks.contents.repository import Repository
 
 NAME = ".gitattributes"
 

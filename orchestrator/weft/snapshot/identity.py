@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from time import time_ns
 
-from weft.snapshot.beneath import Signature
-from weft.snapshot.contents import ContentError, TreeContents
 from weft.snapshot.snapshot import Commit, Disk, Snapshot
 from weft.snapshot.statcache import Caches, StatCache
 from weft_storage.model.files import Content, Trait
 from weft_storage.model.languages import Family, family_of, language_of
 from weft_storage.model.settings import Settings
+from weft_tasks.contents.beneath import Signature
+from weft_tasks.contents.readers import ContentError, TreeContents
 
 _MINIFIED_NAMES = (".min.js", ".min.mjs", ".min.cjs")
 _BATCH = 4096

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from weft.snapshot.listing import LONGEST_TARGET, SUBMODULE, Findings
-from weft.snapshot.objects import ObjectError, Objects
-from weft.snapshot.repository import Repository, object_id
+from weft_tasks.contents.objects import ObjectError, Objects
+from weft_tasks.contents.repository import Repository, object_id
 
 _LINK = "120000"
 _MODULE = "160000"

@@ -9,17 +9,17 @@ from time import time_ns
 
 from blake3 import blake3
 
-from weft.snapshot.beneath import Signature
-from weft.snapshot.contents import BlobContents, ContentError, Contents, TreeContents, no_folder
 from weft.snapshot.listing import SUBMODULE, Findings, Listing, settle
-from weft.snapshot.objects import Objects
-from weft.snapshot.repository import Repository, find_commit, find_repository, head_commit
 from weft.snapshot.revision import Revision, list_revision, read_revision
 from weft.snapshot.statcache import is_racy
 from weft.snapshot.worktree import DEFAULT_EXCLUDES, Kind, WorkTree, is_ignored, list_worktree, read_worktree
 from weft_storage.model.errors import RepositoryError
 from weft_storage.model.files import Content
 from weft_storage.model.settings import Settings
+from weft_tasks.contents.beneath import Signature
+from weft_tasks.contents.objects import Objects
+from weft_tasks.contents.readers import BlobContents, ContentError, Contents, TreeContents, no_folder
+from weft_tasks.contents.repository import Repository, find_commit, find_repository, head_commit
 
 FORMAT_VERSION = 1
 """Part of every token: raised whenever the same repository may be listed otherwise."""

@@ -7,8 +7,8 @@ from typing import Protocol
 import msgspec
 from blake3 import blake3
 
-from weft.snapshot.beneath import Signature
 from weft_storage.model.files import Content
+from weft_tasks.contents.beneath import Signature
 
 FORMAT_VERSION = 1
 

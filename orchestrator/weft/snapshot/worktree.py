@@ -17,12 +17,12 @@ from blake3 import blake3
 
 from weft.snapshot.attributes import NAME as ATTRIBUTES
 from weft.snapshot.attributes import OPAQUE, Conversion, conversions, opaque_paths
-from weft.snapshot.beneath import Beneath, Signature, signature
-from weft.snapshot.contents import ContentError, TreeContents
-from weft.snapshot.git import Git, fail
 from weft.snapshot.listing import LONGEST_TARGET, NESTED, NOT_CHECKED_OUT, SPECIAL, SUBMODULE, UNREADABLE, Findings
-from weft.snapshot.repository import Repository
 from weft_storage.model.errors import RepositoryError
+from weft_tasks.contents.beneath import Beneath, Signature, signature
+from weft_tasks.contents.git import Git, fail
+from weft_tasks.contents.readers import ContentError, TreeContents
+from weft_tasks.contents.repository import Repository
 
 DEFAULT_EXCLUDES = ("node_modules/", ".venv/", "__pycache__/", ".git/", ".hg/", ".tox/", ".weft/")
 """Left out where git does not track it, whatever .gitignore says."""

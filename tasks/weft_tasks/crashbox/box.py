@@ -19,6 +19,7 @@ from msgspec import msgpack
 
 from weft_storage.model.languages import Language
 from weft_storage.model.runs import StoredFacts
+from weft_storage.model.work import Limits
 from weft_tasks.crashbox.child import EXIT_MEMORY
 from weft_tasks.crashbox.frames import FrameReader, to_frame
 
@@ -39,14 +40,6 @@ _START = (
 )
 
 _answer_decoder = msgpack.Decoder(tuple[StoredFacts | None, str])
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one file may take: `memory` bytes of address space (0: no limit), `timeout` seconds."""
-
-    memory: int = 2 << 30
-    timeout: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from weft_storage.model.facts import CYCLE_KINDS
 from weft_storage.model.files import ChangeKind
 from weft_storage.model.languages import unit_of
+from weft_storage.model.states import Affected, AffectedFile
 from weft_tasks.finalize.graphs import ALL_KINDS, STRONG_KINDS, FileGraph, UnitGraph, union, unit_graph
-from weft_tasks.finalize.states import Affected, AffectedFile
 from weft_tasks.graph import cyclic_components, reach
 
 

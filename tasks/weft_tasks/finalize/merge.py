@@ -10,9 +10,9 @@ from weft_storage.model.files import FileRecord, FileStatus
 from weft_storage.model.languages import Family, family_of, language_of
 from weft_storage.model.runs import ImporterRow
 from weft_storage.model.settings import Settings
+from weft_storage.model.states import Inputs, Names, ProjectInputs
 from weft_tasks.extract.encoding import decode_imports, facts_key
 from weft_tasks.finalize.keys import answer_digest, changed_path_keys, key_hash, pack_reads, path_changes
-from weft_tasks.finalize.states import Inputs, Names, ProjectInputs
 from weft_tasks.resolve.imports import ResolvedFile, resolve_file
 from weft_tasks.resolve.index import RecordingIndex, Repository
 

@@ -12,17 +12,11 @@ from weft_storage.backends import Store
 from weft_storage.model.edges import Edge, Outside, Status
 from weft_storage.model.files import ChangeKind, FileRecord, FileStatus
 from weft_storage.model.runs import ImporterRow, Problem, Publication, Run, RunState
+from weft_storage.model.states import STATE_NAMES, Components, Inputs, Names, encode_state
 from weft_tasks.finalize.analysis import affected, components
 from weft_tasks.finalize.graphs import FileGraph, from_rows, from_stored, union, without
 from weft_tasks.finalize.merge import Known, Scanned, is_analyzed, merge
-from weft_tasks.finalize.states import (
-    STATE_NAMES,
-    Components,
-    Inputs,
-    Names,
-    encode_state,
-    load_state,
-)
+from weft_tasks.finalize.states import load_state
 from weft_tasks.finalize.watching import Clock, Progress
 
 

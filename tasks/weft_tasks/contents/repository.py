@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from weft.snapshot.git import Git, fail
 from weft_storage.model.errors import RepositoryError
+from weft_tasks.contents.git import Git, fail
 
 _OID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _QUESTIONS = (

@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Protocol, Self
 
-from weft.snapshot.beneath import Beneath, Signature, signature
-from weft.snapshot.digest import CHUNK, identify_bytes
-from weft.snapshot.objects import ObjectError, Objects
 from weft_storage.model.errors import RepositoryError
 from weft_storage.model.files import Content
+from weft_tasks.contents.beneath import Beneath, Signature, signature
+from weft_tasks.contents.digest import CHUNK, identify_bytes
+from weft_tasks.contents.objects import ObjectError, Objects
 
 _ATTEMPTS = 3
 

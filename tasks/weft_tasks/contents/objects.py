@@ -8,9 +8,9 @@ from functools import cached_property
 from threading import Thread
 from typing import IO, Self
 
-from weft.snapshot.digest import CHUNK, identify_bytes
-from weft.snapshot.git import Git
 from weft_storage.model.files import Content
+from weft_tasks.contents.digest import CHUNK, identify_bytes
+from weft_tasks.contents.git import Git
 
 # Draining a larger blob from the pipe takes longer than starting another process.
 _DRAINED = 8 * 1024 * 1024

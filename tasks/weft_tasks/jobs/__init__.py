@@ -1,0 +1,7 @@
+"""Jobs: extracting contents in batches. Knows crash boxes and readers of contents; knows no store and no run."""
+
+from weft_tasks.jobs.batches import batches
+from weft_tasks.jobs.extraction import Extracted, extract_batch
+from weft_tasks.jobs.quarantine import quarantine_name
+
+__all__ = ["Extracted", "batches", "extract_batch", "quarantine_name"]
