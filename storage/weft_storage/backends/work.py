@@ -23,7 +23,7 @@ class Completion:
 
 
 class WorkStore(Protocol):
-    """The work of runs, in a store that several processes share. All methods raise `StoreUnavailable` where it fails."""
+    """The work of runs, in a store that processes share. All methods raise `StoreUnavailable` where it fails."""
 
     # Planning, by whoever holds the project --------------------------------------------------------
 
@@ -143,5 +143,5 @@ class WorkStore(Protocol):
         ...
 
     def forget_ended(self) -> int:
-        """Drop the work of runs that are over, and workers silent for a day; the number of runs. Part of `collect` too."""
+        """Drop the work of runs that are over, and workers silent for a day; gives the number of runs."""
         ...

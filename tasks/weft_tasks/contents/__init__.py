@@ -1,5 +1,5 @@
 """Contents: the bytes of files, from a folder that is never left or from git's object store. Knows no snapshot."""
 
-from weft_tasks.contents.readers import BlobContents, ContentError, Contents, TreeContents
+from weft_tasks.contents.readers import BlobContents, ContentError, Contents, ContentUnreachable, TreeContents
 
-__all__ = ["BlobContents", "ContentError", "Contents", "TreeContents"]
+__all__ = ["BlobContents", "ContentError", "ContentUnreachable", "Contents", "TreeContents"]

@@ -25,6 +25,14 @@ class ContentError(Exception):
         return f"{self.path}: {self.reason}"
 
 
+class ContentUnreachable(Exception):
+    """This process has no way to the content of a file; another may have one. Nothing is wrong with the file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
 class Contents(Protocol):
     """A reader of file contents."""
 

@@ -2,6 +2,7 @@
 
 from weft_tasks.jobs.batches import batches
 from weft_tasks.jobs.extraction import Extracted, extract_batch
+from weft_tasks.jobs.fingerprint import fingerprint
 from weft_tasks.jobs.quarantine import quarantine_name
 
-__all__ = ["Extracted", "batches", "extract_batch", "quarantine_name"]
+__all__ = ["Extracted", "batches", "extract_batch", "fingerprint", "quarantine_name"]

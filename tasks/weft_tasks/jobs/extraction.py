@@ -30,7 +30,7 @@ class JobContents(Protocol):
     """Whoever has the contents of jobs."""
 
     def content(self, job: Job) -> bytes:
-        """The bytes of a job, as they are now. Raises ContentError."""
+        """The bytes of a job, as they are now. Raises ContentError, or ContentUnreachable."""
         ...
 
 
@@ -39,7 +39,8 @@ def extract_batch(
 ) -> Iterator[Extracted]:
     """The outcome of every job, in any order; each content is compared with the identity that the job gives it.
 
-    Once `is_stopped` says so no further content is read, and the jobs left have no outcome.
+    Once `is_stopped` says so no further content is read, and the jobs left have no outcome. Whoever leaves the
+    iteration early, or is told ContentUnreachable, must close the box: it may still be working.
     """
     by_key = {job.key: job for job in jobs}
     unread: list[Extracted] = []
