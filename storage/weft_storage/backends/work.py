@@ -4,12 +4,11 @@ The truth about a run under way is here; a message queue only says where to look
 whatever concerns a run that is over (not RUNNING any more) changes nothing: late messages and writes do no harm.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from weft_storage.model.files import Content
 from weft_storage.model.runs import Run, StoredFacts
 from weft_storage.model.work import Claim, Failure, NewBatch, Terms, WorkerRecord, WorkProgress
 
@@ -110,26 +109,6 @@ class WorkStore(Protocol):
 
     def failures(self, run_id: int) -> list[Failure]:
         """The failures of a run's jobs, sorted."""
-        ...
-
-    def want(self, run_id: int, paths: Collection[str]) -> None:
-        """Ask for files that finalizing must read or identify and cannot reach."""
-        ...
-
-    def wanted(self, run_id: int) -> list[str]:
-        """Paths that were asked for and not given yet, sorted."""
-        ...
-
-    def give(self, run_id: int, files: Mapping[str, tuple[Content | None, bytes | None]]) -> None:
-        """Give files to whoever finalizes: their identity, and their bytes (None: unreadable, or too large)."""
-        ...
-
-    def given(self, run_id: int, path: str) -> tuple[Content | None, bytes | None] | None:
-        """A file that was given, None where it was not."""
-        ...
-
-    def given_contents(self, run_id: int) -> dict[str, Content | None]:
-        """The identities of all files that were given."""
         ...
 
     # Workers and care ------------------------------------------------------------------------------

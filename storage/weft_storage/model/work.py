@@ -1,5 +1,7 @@
 """Work: what a run has to do, cut into pieces that any process can carry out. Values only."""
 
+import json
+import zlib
 from enum import StrEnum
 
 import msgspec
@@ -69,7 +71,9 @@ class Prepared(msgspec.Struct, frozen=True):
     `base` is the run whose graph was the published one (0: none). Of its records those hold as they are that are
     neither `gone` (or to be made anew) nor `restated` (the same content, named otherwise by git). `settled` records
     need no facts; `sources` wait for facts; of these, `fresh` are the keys that this run extracts.
-    `oids` are git's names of all other files, `inputs` the identities of those that are known beforehand.
+    `oids` are git's names of all other files, `inputs` the identities of those that are known beforehand. `looks`
+    counts how often files were looked at again that had changed since the snapshot; `planned` is the time (seconds
+    since the epoch) at which extraction could begin.
     """
 
     run: Run
@@ -85,6 +89,8 @@ class Prepared(msgspec.Struct, frozen=True):
     fresh: frozenset[bytes]
     oids: dict[str, str] = {}
     inputs: dict[str, Content] = {}
+    looks: int = 0
+    planned: float = 0.0
 
 
 class NewBatch(msgspec.Struct, frozen=True):
@@ -135,11 +141,37 @@ class WorkProgress(msgspec.Struct, frozen=True):
 
 
 class WorkerRecord(msgspec.Struct, frozen=True):
-    """A worker as it reports itself: `name` is host:pid, `age` the seconds since it did so last."""
+    """A worker as it reports itself: `name` is host:pid, `age` the seconds since it did so last.
+
+    `reaches` are the projects whose contents it can read by itself: `git:NAME` from a repository, `mount:NAME` from a
+    checkout.
+    """
 
     name: str
     fingerprint: str
     queues: tuple[str, ...]
     slots: int
     version: str
+    reaches: tuple[str, ...] = ()
     age: float = 0.0
+
+
+def encode_prepared(prepared: Prepared) -> bytes:
+    """A prepared run as it is stored: compressed JSON, because paths may hold any bytes and only JSON can escape those."""
+    try:
+        body = msgspec.json.encode(prepared)
+    except UnicodeEncodeError:
+        body = json.dumps(msgspec.to_builtins(prepared), separators=(",", ":")).encode()
+    return zlib.compress(body, 1)
+
+
+def decode_prepared(payload: bytes) -> Prepared:
+    """The prepared run that `encode_prepared` wrote. Raises `ValueError` for anything else."""
+    try:
+        body = zlib.decompress(payload)
+        try:
+            return msgspec.json.decode(body, type=Prepared)
+        except msgspec.DecodeError:
+            return msgspec.convert(json.loads(body), Prepared)
+    except (zlib.error, msgspec.ValidationError) as error:
+        raise ValueError(str(error)) from error

@@ -25,7 +25,7 @@ class ContentError(Exception):
         return f"{self.path}: {self.reason}"
 
 
-class ContentUnreachable(Exception):
+class ContentUnreachable(Exception):  # noqa: N818 - a state of this process, named as one
     """This process has no way to the content of a file; another may have one. Nothing is wrong with the file."""
 
     def __init__(self, path: str) -> None:
