@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 from repositories import Repository
 from weft_storage.backends import open_store
 
+pytest_plugins = ("servers",)
+
 settings.register_profile("fast", max_examples=25, deadline=None)
 settings.register_profile("ci", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("nightly", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,0 +1,427 @@
+"""A Postgres and a Redis of one's own on the loopback interface: start, stop, kill, start again. Knows no Weft."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, Self
+from urllib.parse import quote
+
+from weft.stack.accounts import as_server, hand_over, make_server_folder
+from weft.stack.binaries import postgres_programs, redis_program
+from weft.stack.errors import StackError
+from weft.stack.processes import POLL_SECONDS, Process, end, identify, is_alive, send, wait_for_end
+
+LOOPBACK = "127.0.0.1"
+POSTGRES_USER = "weft"
+START_SECONDS = 60.0
+START_ATTEMPTS = 5
+
+# Below the range from which systems give ports to outgoing connections: a stopped server finds its port free again.
+_PORTS = range(15_000, 32_000)
+
+
+class Server(ABC):
+    """A server process with its own folder, which it may keep when it is stopped.
+
+    Without `folder` a temporary one is made, and removed by `close`. Without `port` a free one is taken; it stays the
+    same over restarts. A `detached` server outlives this process; any other is ended with it, however this process
+    ends. As a context manager: started, and in the end closed. Several may run at once; none listens beyond loopback.
+    """
+
+    noun: ClassVar[str]
+    # The signals that end it, mildest first, and the seconds that each has to work.
+    signals: ClassVar[tuple[tuple[signal.Signals, float], ...]]
+
+    def __init__(self, folder: str | None, port: int | None, *, detached: bool) -> None:
+        self._own_folder = folder is None
+        self.folder = os.path.abspath(folder) if folder is not None else tempfile.mkdtemp(prefix="weft-")
+        self.port = port or 0
+        self.detached = detached
+        self.process: Process | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where clients find it, password included."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there."""
+        return self.process is not None and is_alive(self.process)
+
+    @property
+    def data_folder(self) -> str:
+        """Where its data lies."""
+        return os.path.join(self.folder, "data")
+
+    @property
+    def log(self) -> str:
+        """The file that it writes its log to."""
+        return os.path.join(self.folder, "log")
+
+    def start(self) -> None:
+        """Start it on the data that is there, and wait until it answers. Does nothing when it runs.
+
+        Raises `StackError` with the server's own last words when it cannot be started.
+        """
+        if self.is_running:
+            return
+        try:
+            make_server_folder(self.folder)
+            self._prepare()
+            self._start_and_retry()
+        except OSError as exc:
+            raise StackError(self.noun, f"cannot be started in '{self.folder}': {exc.strerror or exc}") from exc
+
+    def stop(self) -> None:
+        """End it in good order; data and port are kept. Does nothing when it does not run."""
+        if self.process is not None:
+            end(self.process, *self.signals)
+            self._forget()
+
+    def kill(self) -> None:
+        """End it by SIGKILL, as a crash would; data and port are kept."""
+        if self.process is not None:
+            send(self.process, signal.SIGKILL)
+            wait_for_end(self.process, START_SECONDS)
+            self._forget()
+
+    def restart(self, *, keep_data: bool = True) -> None:
+        """Stop and start it again on the same port, with its data or with none."""
+        self.stop()
+        if not keep_data:
+            shutil.rmtree(self.data_folder, ignore_errors=True)
+        self.start()
+
+    def close(self) -> None:
+        """Stop it, and remove the folder if it was made for this server."""
+        self.stop()
+        if self._own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make the data folder if there is none."""
+
+    @abstractmethod
+    def _command(self) -> Sequence[str]:
+        """The program and its arguments, none of them secret."""
+
+    @abstractmethod
+    def _why_not_ready(self) -> str | None:
+        """None when it answers, else what it said."""
+
+    def _start_and_retry(self) -> None:
+        fixed_port = bool(self.port)
+        for attempt in range(START_ATTEMPTS):
+            if not fixed_port:
+                self.port = free_port()
+            try:
+                self._launch()
+                return
+            except StackError:
+                # Another process took the port, or what a killed server left behind is still going away.
+                if attempt == START_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.2 * (attempt + 1))
+
+    def _launch(self) -> None:
+        position = os.path.getsize(self.log) if os.path.exists(self.log) else 0
+        with open(self.log, "ab") as log:
+            hand_over(self.log)
+            self._child = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.data_folder,
+                env=_plain_environment(),
+                start_new_session=True,
+                **as_server(),
+            )
+        self.process = identify(self._child.pid)
+        try:
+            self._wait_until_ready(position)
+        except BaseException:
+            self.stop()
+            raise
+        if not self.detached and self.process is not None:
+            self._guard = _start_guard(self.process, self.signals[0][0], self.folder if self._own_folder else "")
+
+    def _wait_until_ready(self, position: int) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while (reason := self._why_not_ready()) is not None:
+            if self._child is not None and self._child.poll() is not None:
+                raise StackError(self.noun, f"ended at once: {_last_words(self.log, position)}")
+            if time.monotonic() > deadline:
+                raise StackError(self.noun, f"does not answer after {START_SECONDS:.0f} seconds: {reason}")
+            time.sleep(POLL_SECONDS)
+
+    def _forget(self) -> None:
+        """Reap what has ended."""
+        if self._child is not None:
+            self._child.wait()
+        if self._guard is not None and self._guard.stdin is not None:
+            self._guard.stdin.close()
+            self._guard.wait()
+        self.process = self._child = self._guard = None
+
+
+class PostgresServer(Server):
+    """A PostgreSQL with the superuser `weft`.
+
+    Without a password everybody on this machine may log in: tests only. Without `durable` a crash of the machine
+    (not of the server) may cost data, and everything is faster. `database` is made with the data folder.
+    `settings` are those of postgresql.conf.
+    """
+
+    noun = "Postgres"
+    # "Fast": clients are sent away, the data is checkpointed. "Immediate": as after a crash.
+    signals = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0))
+
+    def __init__(
+        self,
+        folder: str | None = None,
+        *,
+        database: str = "postgres",
+        port: int | None = None,
+        password: str | None = None,
+        durable: bool = False,
+        detached: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(folder, port, detached=detached)
+        self.password = password
+        self.durable = durable
+        self.database = database
+        self.settings = dict(settings or {})
+        self._programs = postgres_programs()
+
+    @property
+    def url(self) -> str:
+        """The URL of its database."""
+        login = POSTGRES_USER if self.password is None else f"{POSTGRES_USER}:{quote(self.password, safe='')}"
+        return f"postgresql://{login}@{LOOPBACK}:{self.port}/{quote(self.database, safe='')}"
+
+    def _prepare(self) -> None:
+        if os.path.exists(os.path.join(self.data_folder, "PG_VERSION")):
+            return
+        # initdb that was interrupted leaves half a folder, which it would refuse.
+        shutil.rmtree(self.data_folder, ignore_errors=True)
+        make_server_folder(self.data_folder)
+        with _secret_file(self.folder, self.password) as password_file:
+            self._initialize(password_file)
+
+    def _initialize(self, password_file: str | None) -> None:
+        # Bytes compare as bytes: the order of rows is the same on every machine.
+        command = [self._programs.initdb, "-D", self.data_folder, "-U", POSTGRES_USER, "-E", "UTF8", "--locale=C"]
+        command += ["-A", "trust"] if password_file is None else ["-A", "scram-sha-256", f"--pwfile={password_file}"]
+        command += [] if self.durable else ["--no-sync"]
+        try:
+            self._run("initdb", command)
+            if self.database != "postgres":
+                single = [self._programs.postgres, "--single", "-D", self.data_folder, "postgres"]
+                quoted = self.database.replace('"', '""')
+                self._run("postgres --single", single, f'create database "{quoted}"\n'.encode())
+        except BaseException:
+            shutil.rmtree(self.data_folder, ignore_errors=True)
+            raise
+
+    def _run(self, name: str, command: Sequence[str], words: bytes = b"") -> None:
+        done = subprocess.run(
+            command,
+            input=words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self.folder,
+            env=_plain_environment(),
+            check=False,
+            **as_server(),
+        )
+        # In single-user mode a failed statement is said and does not change the exit code.
+        if done.returncode or b"ERROR:" in done.stdout:
+            raise StackError(self.noun, f"{name} failed: {_sentence(done.stdout)}")
+
+    def _command(self) -> Sequence[str]:
+        settings = {
+            "listen_addresses": LOOPBACK,
+            # Clients come over loopback only: no socket file, whose path could be too long.
+            "unix_socket_directories": "",
+            "logging_collector": "off",
+            **({} if self.durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}),
+            **self.settings,
+        }
+        options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
+        return [self._programs.postgres, "-D", self.data_folder, "-p", str(self.port), *options]
+
+    def _why_not_ready(self) -> str | None:
+        """As pg_ctl does: the server says in its lock file, whose first line is its pid, how far it is."""
+        try:
+            with open(os.path.join(self.data_folder, "postmaster.pid"), encoding="utf-8") as file:
+                lines = [line.strip() for line in file]
+        except FileNotFoundError:
+            return "it has no lock file"
+        owner, status = lines[0], lines[7] if len(lines) > 7 else "starting"
+        ours = self.process is not None and owner == str(self.process.pid)
+        return None if ours and status == "ready" else f"its status is '{status}'"
+
+
+class RedisServer(Server):
+    """A Redis (or Valkey) that never evicts. With `append_only` it keeps its data over restarts and crashes."""
+
+    noun = "Redis"
+    signals = ((signal.SIGTERM, 10.0),)
+
+    def __init__(
+        self,
+        folder: str | None = None,
+        *,
+        port: int | None = None,
+        password: str | None = None,
+        append_only: bool = False,
+        detached: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(folder, port, detached=detached)
+        self.password = password
+        self.append_only = append_only
+        self.settings = dict(settings or {})
+        self._program = redis_program()
+
+    @property
+    def url(self) -> str:
+        """The URL of database 0."""
+        login = "" if self.password is None else f":{quote(self.password, safe='')}@"
+        return f"redis://{login}{LOOPBACK}:{self.port}/0"
+
+    def _prepare(self) -> None:
+        make_server_folder(self.data_folder)
+
+    def _command(self) -> Sequence[str]:
+        self._write_configuration()
+        return [self._program, self._configuration]
+
+    @property
+    def _configuration(self) -> str:
+        return os.path.join(self.folder, "redis.conf")
+
+    def _write_configuration(self) -> None:
+        """Everything goes by file: arguments of a process can be read by everybody."""
+        settings = {
+            "bind": LOOPBACK,
+            "port": str(self.port),
+            "daemonize": "no",
+            "save": '""',
+            "appendonly": "yes" if self.append_only else "no",
+            # A broker that throws messages away under pressure loses work without a word.
+            "maxmemory-policy": "noeviction",
+            **({} if self.password is None else {"requirepass": _quoted(self.password)}),
+            **self.settings,
+        }
+        lines = "".join(f"{name} {value}\n" for name, value in settings.items())
+        descriptor = os.open(self._configuration, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(lines)
+        hand_over(self._configuration)
+
+    def _why_not_ready(self) -> str | None:
+        import redis
+
+        client = redis.Redis.from_url(self.url, socket_timeout=5, socket_connect_timeout=5)
+        try:
+            client.ping()  # refused while it still loads its data
+            answering = client.info("server")["process_id"]
+        except redis.RedisError as exc:
+            return _sentence(str(exc).encode())
+        finally:
+            client.close()
+        ours = self.process is not None and answering == self.process.pid
+        return None if ours else f"pid {answering} answers on its port"
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now. Somebody else may take it before it is used."""
+    while True:
+        port = random.choice(_PORTS)  # noqa: S311 - not a secret
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+
+
+def _start_guard(process: Process, number: signal.Signals, folder: str) -> "subprocess.Popen[bytes]":
+    """A process that waits for the end of this one. It reads from a pipe that nobody writes to."""
+    arguments = [str(process.pid), process.started, str(number.value), folder]
+    return subprocess.Popen(
+        # -P: the current folder may be somebody's repository; nothing of it is to be loaded.
+        [sys.executable, "-P", "-m", "weft.stack.guard", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Ctrl-C goes to the whole group of a terminal: the guard must outlive who is guarded.
+        start_new_session=True,
+    )
+
+
+def _plain_environment() -> dict[str, str]:
+    """Nothing of the caller's environment (PGDATA, PGPORT, locale, secrets) reaches a server."""
+    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+@contextlib.contextmanager
+def _secret_file(folder: str, secret: str | None) -> Iterator[str | None]:
+    """A file with a secret, for the account that servers run as, while it is needed."""
+    if secret is None:
+        yield None
+        return
+    descriptor, path = tempfile.mkstemp(dir=folder, prefix=".secret-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(f"{secret}\n")
+        hand_over(path)
+        yield path
+    finally:
+        os.unlink(path)
+
+
+def _quoted(value: str) -> str:
+    """A value as redis.conf wants it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _last_words(log: str, position: int) -> str:
+    with open(log, "rb") as file:
+        file.seek(position)
+        return _sentence(file.read())
+
+
+def _sentence(output: bytes) -> str:
+    """The end of what a program said, on one line."""
+    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
+    return " / ".join(lines[-3:]) or "it does not say why"
