@@ -99,22 +99,47 @@ def verify(
     context.exit(EXIT_FINDINGS if found else 0)
 
 
-@click.command(epilog="\b\nExample:\n  weft doctor\n")
+@click.command(
+    epilog="""\b
+Examples:
+  weft doctor
+  weft doctor --heartbeat-file /run/weft/heartbeat --max-age 60
+"""
+)
+@click.option("--broker", "broker_url", metavar="URL", envvar="WEFT_BROKER", help="Also whether this broker answers.")
+@click.option(
+    "--heartbeat-file", type=click.Path(), metavar="FILE",
+    help="Nothing but whether the worker that writes FILE is alive (a liveness probe).",
+)  # fmt: skip
+@click.option(
+    "--max-age", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True, metavar="SECONDS",
+    help="How old the heartbeat may be.",
+)  # fmt: skip
 @json_or_text
 @common
 @click.pass_context
 def doctor(
-    context: click.Context, /, output_format: str, store_url: str | None, project: str | None, **talk: bool
+    context: click.Context,
+    /,
+    broker_url: str | None,
+    heartbeat_file: str | None,
+    max_age: float,
+    output_format: str,
+    store_url: str | None,
+    project: str | None,
+    **talk: bool,
 ) -> None:
-    """Whether everything that a scan needs is there and works: git, grammars, extractor process, store."""
-    from weft.health import checks
+    """Whether everything that a scan needs is there and works: git, grammars, extractor process, store, broker."""
+    from weft.health import checks, heartbeat
     from weft.report.documents import DoctorDocument
     from weft.report.text import doctor_text
 
     del project
     speaker = voice(**talk)
-    url = store_url or default_store(find_root(os.getcwd()))
-    found = list(checks(url))
+    if heartbeat_file is not None:
+        found = [heartbeat(heartbeat_file, max_age)]
+    else:
+        found = list(checks(store_url or default_store(find_root(os.getcwd())), broker_url))
     say(to_text(DoctorDocument(checks=tuple(found)), doctor_text, output_format, speaker))
     context.exit(0 if all(check.ok for check in found) else EXIT_UNHEALTHY)
 
