@@ -12,7 +12,7 @@ import click
 from weft.cli.care import doctor, runs, status, store, verify
 from weft.cli.options import DEBUG, EPILOG
 from weft.cli.read import affected, cycles, dependents, deps, export, order, symbols, unresolved, why
-from weft.cli.scan import scan
+from weft.cli.scan import resume, scan
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -36,7 +36,7 @@ def group() -> None:
 
 for _command in (scan, affected, order, cycles, deps, dependents, why, unresolved, symbols, export):
     group.add_command(_command)
-for _command in (runs, status, verify, doctor, store):
+for _command in (resume, runs, status, verify, doctor, store):
     group.add_command(_command)
 
 

@@ -74,12 +74,34 @@ def common(command: Command) -> Command:
         click.option("-v", "--verbose", is_flag=True, help="Say more."),
         click.option("-q", "--quiet", is_flag=True, help="Say nothing but results and errors."),
         click.option("--project", metavar="NAME", help="Project in the store; default: the repository folder's name."),
-        click.option("--store", "store_url", metavar="URL", envvar="WEFT_STORE", help=(
-            "sqlite:///file.db, a path, or memory://; default: .weft/graph.db in the repository."
+        click.option("--store", "store_url", metavar="URL", envvar="WEFT_STORE", callback=_or_from_file, help=(
+            "sqlite:///file.db, a path, postgresql://... or memory://; default: .weft/graph.db in the repository. "
+            "WEFT_STORE_FILE may name a file that holds the URL."
         )),
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def broker_option(command: Command) -> Command:
+    """`--broker`, also from the environment or from a file."""
+    return click.option("--broker", metavar="URL", envvar="WEFT_BROKER", callback=_or_from_file, help=(
+        "The workers' queue: redis://..., rediss://... WEFT_BROKER_FILE may name a file that holds the URL."
+    ))(command)  # fmt: skip
+
+
+def _or_from_file(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """An option's value, or what the file says that `<its variable>_FILE` names: secrets are mounted as files."""
+    name = f"{parameter.envvar}_FILE"
+    path = os.environ.get(name)
+    if value or not path:
+        return value
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise click.BadParameter(f"{name} names {path}, which cannot be read: {reason}", context, parameter) from error
 
 
 def json_or_text(command: Command) -> Command:

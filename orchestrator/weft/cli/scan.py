@@ -1,8 +1,11 @@
 """`weft scan`: the main job."""
 
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +14,7 @@ from weft.cli.options import (
     EXIT_FINDINGS,
     EXIT_INCOMPLETE,
     Voice,
+    broker_option,
     common,
     default_project,
     default_store,
@@ -51,6 +55,7 @@ Examples:
   weft scan ~/src/monorepo --jobs 8
   weft scan /srv/git/monorepo.git --rev main --store sqlite:////var/lib/weft/graph.db
   weft scan --fail-on new-cycles,unresolved --format json
+  weft scan --broker redis://queue:6379/0 --store postgresql://db/weft
 """
 )
 @click.argument("path", required=False, type=click.Path())
@@ -61,6 +66,28 @@ Examples:
 @click.option(
     "--lock-timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
     help="How long to wait for another scan of the same project.",
+)  # fmt: skip
+@broker_option
+@click.option("--queue", default="weft", show_default=True, metavar="NAME", help="Base name of the workers' queue.")
+@click.option(
+    "--inline-below",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="With --broker: do fewer than N files here, without workers.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --broker: how long to wait for a first worker.",
+)
+@click.option(
+    "--deadline", type=click.FloatRange(min=0), metavar="SECONDS",
+    help="With --broker: give up when extraction takes longer.",
 )  # fmt: skip
 @json_or_text
 @common
@@ -73,6 +100,11 @@ def scan(
     full: bool,
     fail_on: tuple[str, ...],
     lock_timeout: float,
+    broker: str | None,
+    queue: str,
+    inline_below: int,
+    patience: float,
+    deadline: float | None,
     output_format: str,
     store_url: str | None,
     project: str | None,
@@ -87,10 +119,10 @@ def scan(
     folder, or with --rev any repository, also a bare one.
     """
     from weft.configuration import settings_of
-    from weft.pipeline import Options, analyze
+    from weft.pipeline import Options, Remote, analyze
     from weft.report.documents import scan_document
     from weft.report.text import scan_text
-    from weft_storage.backends import open_store
+    from weft_storage.backends import open_store, work_of
 
     speaker = voice(quiet=quiet, verbose=verbose, no_color=no_color, debug=debug)
     root = os.path.realpath(path) if path is not None else root_to_scan(os.getcwd())
@@ -101,14 +133,82 @@ def scan(
         jobs=jobs or os.cpu_count() or 1,
         full=full,
         lock_timeout=lock_timeout,
+        remote=Remote(broker, queue, inline_below, patience, deadline) if broker else None,
     )
-    with open_store(store_url or default_store(root)) as store:
+    with open_store(store_url or default_store(root)) as store, interrupted_by_termination():
+        if broker:
+            work_of(store)
         components_before = _components(store, options.project) if "new-cycles" in fail_on else ()
         with TerminalProgress(speaker) as progress:
             run = analyze(store, root, settings, options, progress)
         findings = _findings(store, run, fail_on, components_before)
     say(to_text(scan_document(run, findings), scan_text, output_format, speaker))
     context.exit(_exit_code(run, findings))
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  weft resume 42 --store postgresql://db/weft --broker redis://queue:6379/0
+  weft resume 42 --store postgresql://db/weft
+"""
+)
+@click.argument("run_id", metavar="RUN", type=click.IntRange(min=1))
+@broker_option
+@click.option("--queue", default="weft", show_default=True, metavar="NAME", help="Base name of the workers' queue.")
+@click.option(
+    "--lock-timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
+    help="How long to wait for another scan of the same project.",
+)  # fmt: skip
+@json_or_text
+@common
+@click.pass_context
+def resume(
+    context: click.Context,
+    /,
+    run_id: int,
+    broker: str | None,
+    queue: str,
+    lock_timeout: float,
+    output_format: str,
+    store_url: str | None,
+    project: str | None,
+    **talk: bool,
+) -> None:
+    """Bring a distributed run to its end whose `weft scan` has died.
+
+    With --broker its workers do what is left, without it this machine does. Where the repository has changed since,
+    the files that changed fail; a new `weft scan` is then the better way, and it reuses what was extracted too.
+    """
+    from weft.pipeline import Remote
+    from weft.pipeline.resume import resume as resume_run
+    from weft.report.documents import scan_document
+    from weft.report.text import scan_text
+    from weft_storage.backends import open_store, work_of
+
+    speaker = voice(**talk)
+    url = store_url or default_store(root_to_scan(os.getcwd()))
+    with open_store(url, create=False) as store, interrupted_by_termination(), TerminalProgress(speaker) as progress:
+        known = work_of(store).run(run_id)
+        name = project or (known.project if known else default_project(root_to_scan(os.getcwd())))
+        remote = Remote(broker, queue) if broker else None
+        run = resume_run(store, name, run_id, remote=remote, lock_timeout=lock_timeout, progress=progress)
+    say(to_text(scan_document(run, []), scan_text, output_format, speaker))
+    context.exit(_exit_code(run, []))
+
+
+@contextmanager
+def interrupted_by_termination() -> Iterator[None]:
+    """Let SIGTERM end a scan as Ctrl-C does: the run is recorded as cancelled, and its workers stop."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _components(store: "Store", project: str) -> tuple[tuple[str, ...], ...]:
@@ -177,6 +277,12 @@ class TerminalProgress:
         self._done = done
         if self._bars and time.monotonic() - self._drawn > self._INTERVAL:
             self._draw()
+
+    def note(self, sentence: str) -> None:
+        if self._bars:
+            click.echo("\r\x1b[K", err=True, nl=False)
+        if not self._speaker.quiet:
+            click.echo(f"weft: {sentence}", err=True)
 
     def _draw(self) -> None:
         self._drawn = time.monotonic()

@@ -16,8 +16,8 @@ from weft.pipeline.epoch import epoch_of, program_version, token_of
 from weft.pipeline.extraction import carry_out
 from weft.pipeline.local import LocalPool
 from weft.pipeline.plan import Plan, make_plan
-from weft.pipeline.progress import Silent
 from weft.pipeline.quarantine import quarantine, quarantined
+from weft.pipeline.remote import Remote
 from weft.snapshot import ContentError, Contents, Snapshot, take_snapshot
 from weft_storage.backends import Store
 from weft_storage.model.errors import StoreError
@@ -27,9 +27,9 @@ from weft_storage.model.settings import Settings
 from weft_storage.model.states import STATE_NAMES, Affected, Names, encode_state
 from weft_tasks.crashbox import Limits
 from weft_tasks.finalize.records import counts, hit_rate
-from weft_tasks.finalize.watching import Clock, Progress
+from weft_tasks.finalize.watching import Clock, Progress, Silent
 
-__all__ = ["Options", "Progress", "analyze"]
+__all__ = ["Options", "Progress", "Remote", "analyze"]
 
 
 # No manifest that a person wrote is larger; one that is counts as unreadable.
@@ -39,13 +39,15 @@ _MANIFEST_LIMIT = 16 << 20
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to run. `rev` reads a commit instead of the work tree; `full` uses nothing that is known; `jobs` is the
-    number of extractor processes; `lock_timeout` (seconds) is how long to wait for another scan of the project."""
+    number of extractor processes; `lock_timeout` (seconds) is how long to wait for another scan of the project.
+    `remote` has the work done by workers elsewhere, if there is enough of it."""
 
     project: str
     rev: str | None = None
     jobs: int = 1
     full: bool = False
     lock_timeout: float = 60.0
+    remote: Remote | None = None
 
 
 def analyze(store: Store, root: str, settings: Settings, options: Options, progress: Progress | None = None) -> Run:
@@ -83,8 +85,16 @@ def _analyze(store: Store, root: str, settings: Settings, options: Options, prog
         known = load_known(store, options.project, anew=options.full)
         keep = known.records if known.inputs.epoch == epoch else {}
         difference = diff(keep, snapshot, store, settings)
+        plan = _plan(difference, store, _limits(settings), full=options.full)
+    if options.remote is not None and len(plan.jobs) >= options.remote.inline_below:
+        from weft.pipeline.distributed import Start, distribute
+
+        run = replace(run, token="" if difference.moving else run.token, seconds=clock.seconds)
+        base = published.id if published else 0
+        start = Start(run, options.full, epoch, base, known.records, difference, plan)
+        return distribute(store, snapshot, settings, start, options.remote, progress)
     with clock.phase("extract"):
-        extraction = _extract(difference, snapshot, store, settings, options, progress)
+        extraction = _extract(plan, snapshot, store, settings, options, progress)
     records = extraction.records | dict(difference.unchanged)
     found = counts(records.values(), unchanged=difference.unchanged, analyzed=extraction.analyzed)
     if difference.moving or extraction.moving:
@@ -112,16 +122,20 @@ class _Extraction:
 
 
 def _extract(
-    difference: Difference, snapshot: Snapshot, store: Store, settings: Settings, options: Options, progress: Progress
+    plan: Plan,
+    snapshot: Snapshot,
+    store: Store,
+    settings: Settings,
+    options: Options,
+    progress: Progress,
 ) -> _Extraction:
     """Extract what has no facts yet. A file that changes under the scan is looked at once more, then it has failed."""
-    limits = Limits(settings.file_memory << 20, settings.file_timeout)
+    limits = _limits(settings)
     pool = LocalPool(options.jobs, limits, snapshot.contents)
     records: dict[str, FileRecord] = {}
     analyzed: set[str] = set()
     moving = False
     for _ in range(2):
-        plan = _plan(difference, store, limits, full=options.full)
         progress.begin("extract", len(plan.jobs))
         carried = carry_out(plan, pool, store, progress.advance)
         quarantine(store, carried.poison, limits)
@@ -131,8 +145,12 @@ def _extract(
         if not carried.moved:
             break
         moving = True
-        difference = look_again(carried.moved, snapshot, store, settings)
+        plan = _plan(look_again(carried.moved, snapshot, store, settings), store, limits, full=options.full)
     return _Extraction(records, frozenset(analyzed), moving)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.file_memory << 20, settings.file_timeout)
 
 
 def _plan(difference: Difference, store: Store, limits: Limits, *, full: bool) -> Plan:

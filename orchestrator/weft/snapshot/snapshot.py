@@ -127,6 +127,11 @@ class Snapshot:
         """Git's blob ids of tracked files that may have changed in any way."""
         return self._listing.claimed
 
+    @property
+    def identified(self) -> Mapping[str, Content]:
+        """Identities of the files that the token names by content."""
+        return self.source.read if isinstance(self.source, Disk) else {}
+
     def contents(self) -> Contents:
         """A reader of contents for one thread, to be closed."""
         if isinstance(self.source, Commit):

@@ -4,6 +4,9 @@
     ├── UsageError            the command or its arguments make no sense
     ├── ConfigurationError    weft.toml or [tool.weft] cannot be read
     ├── RepositoryError       the repository cannot be read
+    ├── BrokerUnavailable     the message queue cannot be reached
+    ├── WorkersMissing        nobody takes the work of a run
+    ├── RunEnded              a run failed or was cancelled while others were at it
     └── StoreError            the store cannot be used
         ├── StoreUnavailable  it cannot be opened, read or written now
         ├── StoreTooNew       its schema is newer than this program
@@ -38,6 +41,18 @@ class ConfigurationError(WeftError):
 
 class RepositoryError(WeftError):
     """The repository cannot be read."""
+
+
+class BrokerUnavailable(WeftError):  # noqa: N818 - a state of the queue, named as one
+    """The message queue cannot be reached now."""
+
+
+class WorkersMissing(WeftError):  # noqa: N818
+    """Nobody takes the work of a run."""
+
+
+class RunEnded(WeftError):  # noqa: N818
+    """A run failed or was cancelled while this process waited for it."""
 
 
 class StoreError(WeftError):

@@ -157,7 +157,7 @@ class WorkerRecord(msgspec.Struct, frozen=True):
 
 
 def encode_prepared(prepared: Prepared) -> bytes:
-    """A prepared run as it is stored: compressed JSON, because paths may hold any bytes and only JSON can escape those."""
+    """A prepared run as it is stored: compressed JSON, for paths may hold any bytes and only JSON can escape those."""
     try:
         body = msgspec.json.encode(prepared)
     except UnicodeEncodeError:

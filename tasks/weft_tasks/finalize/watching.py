@@ -17,6 +17,23 @@ class Progress(Protocol):
         """So many steps of the phase are done now."""
         ...
 
+    def note(self, sentence: str) -> None:
+        """Something that a person who waits should know."""
+        ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def begin(self, phase: str, total: int | None = None) -> None:
+        pass
+
+    def advance(self, done: int) -> None:
+        pass
+
+    def note(self, sentence: str) -> None:
+        pass
+
 
 class Clock:
     """Seconds per phase, added up."""
