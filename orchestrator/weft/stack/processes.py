@@ -1,5 +1,6 @@
 """Processes by identity: a pid and when it started, so that a recycled pid is never taken for its predecessor."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 POLL_SECONDS = 0.02
+KILL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,24 @@ def wait_for_end(process: Process, seconds: float) -> bool:
 
 
 def end(process: Process, *signals: tuple[signal.Signals, float]) -> None:
-    """Ask for its end by one signal after the other, each with the seconds it has to work, and at last kill it."""
-    for number, seconds in (*signals, (signal.SIGKILL, 10.0)):
+    """Ask for its end by one signal after the other, each with the seconds it has to work.
+
+    At last it is killed, and with it its process group if it leads one.
+    """
+    for number, seconds in signals:
         send(process, number)
         if wait_for_end(process, seconds):
             return
+    _kill_group(process)
+    send(process, signal.SIGKILL)
+    wait_for_end(process, KILL_SECONDS)
+
+
+def _kill_group(process: Process) -> None:
+    # While the leader lives, the number of the group is its own.
+    with contextlib.suppress(ProcessLookupError):
+        if is_alive(process) and os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _send_by_handle(process: Process, number: signal.Signals) -> None:

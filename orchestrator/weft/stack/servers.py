@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
@@ -17,12 +16,12 @@ from urllib.parse import quote
 
 from weft.stack.accounts import as_server, hand_over, make_server_folder
 from weft.stack.binaries import postgres_programs, redis_program
+from weft.stack.children import Child, Signals, in_one_line
 from weft.stack.errors import StackError
-from weft.stack.processes import POLL_SECONDS, Process, end, identify, is_alive, send, wait_for_end
+from weft.stack.processes import Process
 
 LOOPBACK = "127.0.0.1"
 POSTGRES_USER = "weft"
-START_SECONDS = 60.0
 START_ATTEMPTS = 5
 
 # Below the range from which systems give ports to outgoing connections: a stopped server finds its port free again.
@@ -33,22 +32,18 @@ class Server(ABC):
     """A server process with its own folder, which it may keep when it is stopped.
 
     Without `folder` a temporary one is made, and removed by `close`. Without `port` a free one is taken; it stays the
-    same over restarts. A `detached` server outlives this process; any other is ended with it, however this process
-    ends. As a context manager: started, and in the end closed. Several may run at once; none listens beyond loopback.
+    same over restarts. It ends with this process, however this one ends, unless it is released. As a context manager:
+    started, and in the end closed. Several may run at once; none listens beyond loopback.
     """
 
     noun: ClassVar[str]
-    # The signals that end it, mildest first, and the seconds that each has to work.
-    signals: ClassVar[tuple[tuple[signal.Signals, float], ...]]
+    signals: ClassVar[Signals]
 
-    def __init__(self, folder: str | None, port: int | None, *, detached: bool) -> None:
+    def __init__(self, folder: str | None, port: int | None) -> None:
         self._own_folder = folder is None
         self.folder = os.path.abspath(folder) if folder is not None else tempfile.mkdtemp(prefix="weft-")
         self.port = port or 0
-        self.detached = detached
-        self.process: Process | None = None
-        self._child: subprocess.Popen[bytes] | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     @property
     @abstractmethod
@@ -56,9 +51,9 @@ class Server(ABC):
         """Where clients find it, password included."""
 
     @property
-    def is_running(self) -> bool:
-        """Whether the process is there."""
-        return self.process is not None and is_alive(self.process)
+    def process(self) -> Process | None:
+        """The process, while it is there."""
+        return None if self._child is None or self._child.has_ended() else self._child.process
 
     @property
     def data_folder(self) -> str:
@@ -75,8 +70,9 @@ class Server(ABC):
 
         Raises `StackError` with the server's own last words when it cannot be started.
         """
-        if self.is_running:
+        if self.process is not None:
             return
+        self.stop()
         try:
             make_server_folder(self.folder)
             self._prepare()
@@ -86,16 +82,22 @@ class Server(ABC):
 
     def stop(self) -> None:
         """End it in good order; data and port are kept. Does nothing when it does not run."""
-        if self.process is not None:
-            end(self.process, *self.signals)
-            self._forget()
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
 
     def kill(self) -> None:
         """End it by SIGKILL, as a crash would; data and port are kept."""
-        if self.process is not None:
-            send(self.process, signal.SIGKILL)
-            wait_for_end(self.process, START_SECONDS)
-            self._forget()
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+    def release(self) -> Process:
+        """Let it outlive this process, which has no more to do with it. Raises `StackError` when it does not run."""
+        if self._child is None or self._child.has_ended():
+            raise StackError(self.noun, "does not run")
+        child, self._child = self._child, None
+        return child.release()
 
     def restart(self, *, keep_data: bool = True) -> None:
         """Stop and start it again on the same port, with its data or with none."""
@@ -148,45 +150,21 @@ class Server(ABC):
                 time.sleep(0.2 * (attempt + 1))
 
     def _launch(self) -> None:
-        position = os.path.getsize(self.log) if os.path.exists(self.log) else 0
-        with open(self.log, "ab") as log:
-            hand_over(self.log)
-            self._child = subprocess.Popen(
-                self._command(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.data_folder,
-                env=_plain_environment(),
-                start_new_session=True,
-                **as_server(),
-            )
-        self.process = identify(self._child.pid)
+        self._child = Child(
+            self.noun,
+            self._command(),
+            log=self.log,
+            folder=self.data_folder,
+            environment=_plain_environment(),
+            signals=self.signals,
+            account=as_server(),
+            scratch=self.folder if self._own_folder else "",
+        )
         try:
-            self._wait_until_ready(position)
+            self._child.wait_until(self._why_not_ready)
         except BaseException:
             self.stop()
             raise
-        if not self.detached and self.process is not None:
-            self._guard = _start_guard(self.process, self.signals[0][0], self.folder if self._own_folder else "")
-
-    def _wait_until_ready(self, position: int) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while (reason := self._why_not_ready()) is not None:
-            if self._child is not None and self._child.poll() is not None:
-                raise StackError(self.noun, f"ended at once: {_last_words(self.log, position)}")
-            if time.monotonic() > deadline:
-                raise StackError(self.noun, f"does not answer after {START_SECONDS:.0f} seconds: {reason}")
-            time.sleep(POLL_SECONDS)
-
-    def _forget(self) -> None:
-        """Reap what has ended."""
-        if self._child is not None:
-            self._child.wait()
-        if self._guard is not None and self._guard.stdin is not None:
-            self._guard.stdin.close()
-            self._guard.wait()
-        self.process = self._child = self._guard = None
 
 
 class PostgresServer(Server):
@@ -209,10 +187,9 @@ class PostgresServer(Server):
         port: int | None = None,
         password: str | None = None,
         durable: bool = False,
-        detached: bool = False,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(folder, port, detached=detached)
+        super().__init__(folder, port)
         self.password = password
         self.durable = durable
         self.database = database
@@ -262,7 +239,7 @@ class PostgresServer(Server):
         )
         # In single-user mode a failed statement is said and does not change the exit code.
         if done.returncode or b"ERROR:" in done.stdout:
-            raise StackError(self.noun, f"{name} failed: {_sentence(done.stdout)}")
+            raise StackError(self.noun, f"{name} failed: {in_one_line(done.stdout)}")
 
     def _command(self) -> Sequence[str]:
         settings = {
@@ -283,8 +260,8 @@ class PostgresServer(Server):
                 lines = [line.strip() for line in file]
         except FileNotFoundError:
             return "it has no lock file"
-        owner, status = lines[0], lines[7] if len(lines) > 7 else "starting"
-        ours = self.process is not None and owner == str(self.process.pid)
+        status = lines[7] if len(lines) > 7 else "starting"
+        ours = self.process is not None and lines[:1] == [str(self.process.pid)]
         return None if ours and status == "ready" else f"its status is '{status}'"
 
 
@@ -301,10 +278,9 @@ class RedisServer(Server):
         port: int | None = None,
         password: str | None = None,
         append_only: bool = False,
-        detached: bool = False,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(folder, port, detached=detached)
+        super().__init__(folder, port)
         self.password = password
         self.append_only = append_only
         self.settings = dict(settings or {})
@@ -354,7 +330,7 @@ class RedisServer(Server):
             client.ping()  # refused while it still loads its data
             answering = client.info("server")["process_id"]
         except redis.RedisError as exc:
-            return _sentence(str(exc).encode())
+            return in_one_line(str(exc).encode())
         finally:
             client.close()
         ours = self.process is not None and answering == self.process.pid
@@ -372,20 +348,6 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-
-
-def _start_guard(process: Process, number: signal.Signals, folder: str) -> "subprocess.Popen[bytes]":
-    """A process that waits for the end of this one. It reads from a pipe that nobody writes to."""
-    arguments = [str(process.pid), process.started, str(number.value), folder]
-    return subprocess.Popen(
-        # -P: the current folder may be somebody's repository; nothing of it is to be loaded.
-        [sys.executable, "-P", "-m", "weft.stack.guard", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # Ctrl-C goes to the whole group of a terminal: the guard must outlive who is guarded.
-        start_new_session=True,
-    )
 
 
 def _plain_environment() -> dict[str, str]:
@@ -413,15 +375,3 @@ def _quoted(value: str) -> str:
     """A value as redis.conf wants it."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def _last_words(log: str, position: int) -> str:
-    with open(log, "rb") as file:
-        file.seek(position)
-        return _sentence(file.read())
-
-
-def _sentence(output: bytes) -> str:
-    """The end of what a program said, on one line."""
-    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    return " / ".join(lines[-3:]) or "it does not say why"
