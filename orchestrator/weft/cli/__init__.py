@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from weft.cli.care import doctor, runs, status, store, verify
+from weft.cli.flower import flower
 from weft.cli.options import DEBUG, EPILOG
 from weft.cli.read import affected, cycles, dependents, deps, export, order, symbols, unresolved, why
 from weft.cli.scan import resume, scan
@@ -36,7 +37,7 @@ def group() -> None:
 
 for _command in (scan, affected, order, cycles, deps, dependents, why, unresolved, symbols, export):
     group.add_command(_command)
-for _command in (resume, runs, status, verify, doctor, store):
+for _command in (resume, runs, status, verify, doctor, store, flower):
     group.add_command(_command)
 
 
