@@ -106,7 +106,11 @@ class _Distribution:
         )
         self.prepared = prepare(self.snapshot, self.settings, start)
         self.progress.begin("extract", len(start.plan.jobs))
-        self._send(self._plan(start.plan.jobs))
+        labelled = self._plan(start.plan.jobs)
+        try:
+            self._send(labelled)
+        except BrokerUnavailable as error:
+            self.progress.note(str(error))  # It answered a moment ago; what it has not taken is sent again.
 
     def _plan(self, jobs: Sequence[Job]) -> list[tuple[int, str]]:
         """Record batches and what finalizing needs; gives numbers and labels of the batches."""
