@@ -10,9 +10,9 @@ _HEADER = re.compile(r"^-- name: (?P<name>\S+)(?: \((?P<tables>[a-z ]+)\))?$", r
 
 
 @cache
-def statements() -> dict[str, str]:
-    """Every named statement of `sql/statements.sql`; one per table where a block is written for several."""
-    text = _read("statements.sql")
+def statements(file: str = "statements.sql") -> dict[str, str]:
+    """Every named statement of a file in `sql`; one per table where a block is written for several."""
+    text = _read(file)
     headers = list(_HEADER.finditer(text))
     ends = [header.start() for header in headers[1:]] + [len(text)]
     found: dict[str, str] = {}
@@ -26,8 +26,14 @@ def statements() -> dict[str, str]:
 @cache
 def migrations() -> tuple[tuple[str, ...], ...]:
     """The statements of every migration, in order: the first leads from nothing to schema 1."""
-    folder = os.path.join(_FOLDER, "migrations")
-    return tuple(tuple(_split(_read(os.path.join(folder, name)))) for name in sorted(os.listdir(folder)))
+    return tuple(tuple(_split(script)) for script in scripts("migrations"))
+
+
+@cache
+def scripts(folder: str) -> tuple[str, ...]:
+    """The texts of all files of a folder in `sql`, in order of their names."""
+    names = sorted(os.listdir(os.path.join(_FOLDER, folder)))
+    return tuple(_read(os.path.join(folder, name)) for name in names if name.endswith(".sql"))
 
 
 def _read(name: str) -> str:
