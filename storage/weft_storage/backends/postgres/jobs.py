@@ -1,0 +1,77 @@
+"""The jobs of a batch, and the contents that travel with them, as bytes, and back. Knows no database.
+
+Decoding raises `ValueError` for anything that encoding did not write, and never takes more memory than what was
+written can be worth: rows may be anybody's.
+"""
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from weft_storage.model.work import Job
+
+# Jobs are paths and identities, some 150 bytes each: this is more than any batch has.
+_MOST_JOBS = 64 << 20
+_LEVEL = 1
+_PLAIN, _ESCAPED = b"\0", b"\1"
+
+# What msgpack adds to one content: the headers of its key and of its bytes; and to all of them.
+_ENTRY_BYTES = 16
+_MAP_BYTES = 16
+
+_JOBS = msgspec.msgpack.Decoder(tuple[Job, ...])
+_CONTENTS = msgspec.msgpack.Decoder(dict[bytes, bytes])
+
+
+def encode_jobs(jobs: Sequence[Job]) -> bytes:
+    """A mark byte and the jobs, compressed. Paths may hold any bytes: msgpack refuses them, only JSON can escape."""
+    try:
+        return _PLAIN + zlib.compress(msgspec.msgpack.encode(jobs), _LEVEL)
+    except UnicodeEncodeError:
+        return _ESCAPED + zlib.compress(json.dumps(msgspec.to_builtins(jobs)).encode(), _LEVEL)
+
+
+def decode_jobs(payload: bytes) -> tuple[Job, ...]:
+    """The jobs that `encode_jobs` wrote."""
+    mark, body = payload[:1], _decompress(payload[1:], _MOST_JOBS)
+    if mark == _PLAIN:
+        return _JOBS.decode(body)
+    if mark == _ESCAPED:
+        return msgspec.convert(json.loads(body), tuple[Job, ...])
+    raise ValueError("jobs without a known mark")
+
+
+def languages_of(jobs: Sequence[Job]) -> str:
+    """The languages of some jobs for people, the commonest first."""
+    counted = Counter(job.language.value for job in jobs)
+    return ", ".join(sorted(counted, key=lambda language: (-counted[language], language)))
+
+
+def part_of_pack(pack: bytes | None, jobs: Sequence[Job], whole: Sequence[Job]) -> bytes | None:
+    """The contents of some jobs out of the pack of the `whole` batch; None where there is none or it is damaged.
+
+    A batch without contents that it needs asks for them.
+    """
+    if pack is None:
+        return None
+    most = _MAP_BYTES + sum(len(job.key) + job.content.size + _ENTRY_BYTES for job in whole)
+    try:
+        contents = _CONTENTS.decode(_decompress(pack, most))
+    except ValueError:
+        return None
+    wanted = {job.key: contents[job.key] for job in jobs if job.key in contents}
+    return zlib.compress(msgspec.msgpack.encode(wanted), _LEVEL)
+
+
+def _decompress(payload: bytes, most: int) -> bytes:
+    stream = zlib.decompressobj()
+    try:
+        body = stream.decompress(payload, most + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if len(body) > most or not stream.eof or stream.unused_data:
+        raise ValueError("a payload that does not end where it should")
+    return body
