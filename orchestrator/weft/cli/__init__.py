@@ -14,6 +14,7 @@ from weft.cli.flower import flower
 from weft.cli.options import DEBUG, EPILOG
 from weft.cli.read import affected, cycles, dependents, deps, export, order, symbols, unresolved, why
 from weft.cli.scan import resume, scan
+from weft.cli.stack import stack
 from weft.cli.worker import worker
 
 EXIT_USAGE = 2
@@ -38,7 +39,7 @@ def group() -> None:
 
 for _command in (scan, affected, order, cycles, deps, dependents, why, unresolved, symbols, export):
     group.add_command(_command)
-for _command in (resume, runs, status, verify, doctor, store, worker, flower):
+for _command in (resume, runs, status, verify, doctor, store, worker, flower, stack):
     group.add_command(_command)
 
 

@@ -61,15 +61,11 @@ class Child:
         """Whether it has ended."""
         return self._popen.poll() is not None
 
-    def wait_until(self, why_not_ready: Callable[[], str | None], seconds: float = START_SECONDS) -> None:
-        """Ask until the answer is None, "ready". Raises `StackError` when it ends before, or takes too long."""
-        deadline = time.monotonic() + seconds
-        while (reason := why_not_ready()) is not None:
-            if self.has_ended():
-                raise StackError(self.noun, f"ended at once: {self._last_words()}")
-            if time.monotonic() > deadline:
-                raise StackError(self.noun, f"is not ready after {seconds:.0f} seconds: {reason}")
-            time.sleep(POLL_SECONDS)
+    def last_words(self) -> str:
+        """The end of its log, nothing of earlier runs."""
+        with open(self._log, "rb") as file:
+            file.seek(self._position)
+            return in_one_line(file.read())
 
     def stop(self) -> None:
         """End it in good order, or by force when it does not."""
@@ -102,10 +98,17 @@ class Child:
             self._guard.wait()
         self._guard = None
 
-    def _last_words(self) -> str:
-        with open(self._log, "rb") as file:
-            file.seek(self._position)
-            return in_one_line(file.read())
+
+def wait_until(why_not_ready: Callable[[], str | None], *children: Child) -> None:
+    """Ask until the answer is None, "ready". Raises `StackError` when one of them ends before, or it takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while (reason := why_not_ready()) is not None:
+        for child in children:
+            if child.has_ended():
+                raise StackError(child.noun, f"ended at once: {child.last_words()}")
+        if time.monotonic() > deadline:
+            raise StackError(children[0].noun, f"is not ready after {START_SECONDS:.0f} seconds: {reason}")
+        time.sleep(POLL_SECONDS)
 
 
 def in_one_line(output: bytes) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from weft.stack.accounts import as_server, hand_over, make_server_folder
 from weft.stack.binaries import postgres_programs, redis_program
-from weft.stack.children import Child, Signals, in_one_line
+from weft.stack.children import Child, Signals, in_one_line, wait_until
 from weft.stack.errors import StackError
 from weft.stack.processes import Process
 
@@ -161,7 +161,7 @@ class Server(ABC):
             scratch=self.folder if self._own_folder else "",
         )
         try:
-            self._child.wait_until(self._why_not_ready)
+            wait_until(self._why_not_ready, self._child)
         except BaseException:
             self.stop()
             raise
@@ -341,13 +341,20 @@ def free_port() -> int:
     """A port of the loopback interface that nobody listens on now. Somebody else may take it before it is used."""
     while True:
         port = random.choice(_PORTS)  # noqa: S311 - not a secret
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
+        if is_free(port):
             return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of the loopback interface now."""
+    with socket.socket() as probe:
+        # As servers do it: what lingers of connections that were closed is no hindrance.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
 
 
 def _plain_environment() -> dict[str, str]:
