@@ -31,11 +31,6 @@ from weft_storage.model.work import (
     WorkProgress,
 )
 
-REDELIVERIES = 5
-"""So often may a batch have been claimed for its message to claim it again at once. A message that comes back each time
-because its process dies would else hold its batch for ever, and kill process after process: after these, the lease
-runs out and `reap` judges the batch."""
-
 # Batches are written so many at a time, or so many bytes of contents: enough to be fast, few enough to hold.
 _BATCHES_AT_ONCE = 500
 _BYTES_AT_ONCE = 8 << 20
@@ -82,10 +77,9 @@ class PostgresWork:
     # Carrying out ----------------------------------------------------------------------------------
 
     def claim(self, run_id: int, number: int, *, worker: str, task: str) -> Claim | None:
-        """See `WorkStore`. The message that holds a batch takes it again at once only `REDELIVERIES` times."""
         holder, message = codec.encode_name(worker), codec.encode_name(task)
         with self._database.transaction():
-            claimed = self._query("claim", run_id, number, holder, message, REDELIVERIES)
+            claimed = self._query("claim", run_id, number, holder, message)
             return self._claim(run_id, number, *claimed[0]) if claimed else None
 
     def renew(self, claim: Claim) -> bool:

@@ -67,9 +67,8 @@ WITH live AS MATERIALIZED (
         lease_until = clock_timestamp() + live.lease, changed = clock_timestamp()
     FROM live
     WHERE batch.run = live.id AND batch.number = $2 AND (
-        batch.state = 'queued' OR batch.state = 'running' AND (
-            batch.lease_until <= clock_timestamp() OR batch.task = $4 AND batch.tries < $5
-        )
+        batch.state = 'queued'
+        OR batch.state = 'running' AND (batch.lease_until <= clock_timestamp() OR batch.task = $4)
     )
     RETURNING batch.run, batch.attempt
 ), held AS (
