@@ -93,6 +93,9 @@ class PostgresDatabase:
                     return bool(found and found[0])
 
                 got = wait_for(attempt, timeout)
+                # The portal of a statement with parameters keeps its snapshot, and so every dead row of the database,
+                # until the next statement; one without parameters keeps none.
+                connection.execute(b"SELECT")
             try:
                 yield got
             finally:
