@@ -111,7 +111,7 @@ def running_worker(
     listens: bool = True,
 ) -> Iterator[Worker]:
     """A worker that listens already (unless not `listens`); stopped at the end, however that comes."""
-    command = [sys.executable, "-c", "from weft.__main__ import run; run()", "worker", "--log-format", "json"]
+    command = [sys.executable, "-P", "-m", "weft", "worker", "--log-format", "json"]
     command += ["--concurrency", str(concurrency)]
     for option, folder in (("--repositories", repositories), ("--checkouts", checkouts)):
         if folder is not None:

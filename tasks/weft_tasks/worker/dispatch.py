@@ -110,7 +110,5 @@ class Messages:
 
 
 def _reason(error: BaseException) -> str:
-    """The first cause in its own words: clients wrap what the system says. Never the URL, which holds the password."""
-    while error.__cause__ is not None or error.__context__ is not None:
-        error = error.__cause__ or error.__context__ or error
-    return str(error) or type(error).__name__
+    """The cause in its own words, which name a host at most: clients wrap what the system says."""
+    return str(error.__cause__ or error).strip() or type(error).__name__

@@ -21,6 +21,7 @@ def set_up_logging(log_format: str, level: LogLevel) -> None:
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     root = logging.getLogger()
     root.handlers = [handler]
+    logging.captureWarnings(True)
     root.setLevel(logging.INFO if level is LogLevel.VERBOSE else logging.WARNING)
     for name in _OWN:
         logging.getLogger(name).setLevel(_LEVELS[level])

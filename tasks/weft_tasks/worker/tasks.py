@@ -6,6 +6,7 @@ must come again is rejected into the queue, and an exception that nobody foresaw
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 EXIT_MEMORY = 87
 """With which a process of the pool ends itself after a MemoryError."""
+
+# Where memory is short for all, processes that are replaced at once would only take turns.
+_PAUSE = 1.0
 
 Task = Callable[..., dict[str, object]]
 
@@ -87,6 +91,7 @@ def _end_process() -> None:
     a process that is gone is replaced, and its message comes again until the batch counts as deadly."""
     with suppress(OSError):
         os.write(2, b"weft: out of memory; this process of the pool is replaced\n")
+    time.sleep(_PAUSE)
     os._exit(EXIT_MEMORY)
 
 
