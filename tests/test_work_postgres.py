@@ -23,105 +23,15 @@ from weft_storage.backends.postgres.database import PostgresDatabase, migrate
 from weft_storage.backends.postgres.jobs import decode_jobs, encode_jobs
 from weft_storage.backends.postgres.work import PostgresWork
 from weft_storage.model.errors import StoreUnavailable
-from weft_storage.model.files import Content
-from weft_storage.model.languages import Language
 from weft_storage.model.quarantine import quarantine_name
 from weft_storage.model.runs import Run, RunState, StoredFacts
-from weft_storage.model.work import (
-    BatchState,
-    Claim,
-    Failure,
-    Job,
-    Limits,
-    NewBatch,
-    Terms,
-    WorkerRecord,
-)
+from weft_storage.model.work import BatchState, Claim, Failure, Limits, NewBatch, Terms, WorkerRecord
+from work_samples import TERMS, WorkFixture, batch, failure, job, pack
 
-TERMS = Terms("p", "f", "q", Limits(), 60.0)
 A = TypeVar("A")
 B = TypeVar("B")
 
 LOST = "its worker was lost 2 times while it was extracted"
-
-
-def job(seed: object, path: str = "") -> Job:
-    return Job(digest(seed), path or f"{seed}.py", Language.PYTHON, Content(digest((seed, "c")), 100), "ab" * 20)
-
-
-def batch(*seeds: object) -> NewBatch:
-    return NewBatch(tuple(map(job, seeds)))
-
-
-def pack(*jobs: Job) -> bytes:
-    return zlib.compress(msgspec.msgpack.encode({each.key: each.path.encode() for each in jobs}))
-
-
-def failure(seed: object, *, poison: bool = False, moved: bool = False) -> Failure:
-    return Failure(digest(seed), f"{seed}.py", f"reason {seed}", poison, moved)
-
-
-class Fixture:
-    """Work in a database, and what only a store or the passing of time would do to it."""
-
-    def __init__(self, database: PostgresDatabase) -> None:
-        self.database = database
-        self.work = PostgresWork(database)
-
-    def begin(self, project: str = "p") -> int:
-        run = Run(project=project)
-        sql = """
-            WITH new AS (INSERT INTO weft.project (name) VALUES ($1) ON CONFLICT (name) DO NOTHING RETURNING id)
-            INSERT INTO weft.run (project, state, summary, body)
-            SELECT id, 'running', '{}', $2 FROM (TABLE new UNION SELECT id FROM weft.project WHERE name = $1) AS known
-            RETURNING id
-        """
-        [(run_id,)] = self.database.query(sql, codec.encode_name(project), codec.encode_run(run))
-        return int(run_id)
-
-    def plan(self, *batches: NewBatch, prepared: bytes = b"", terms: Terms = TERMS, project: str = "p") -> int:
-        run_id = self.begin(project)
-        self.work.plan(run_id, prepared, terms, batches)
-        return run_id
-
-    def end(self, run_id: int, state: RunState = RunState.CANCELLED) -> None:
-        self.database.query("UPDATE weft.run SET state = $2 WHERE id = $1", run_id, state.value)
-
-    def expire(self, run_id: int, number: int) -> None:
-        sql = "UPDATE weft.batch SET lease_until = clock_timestamp() - interval '1 s' WHERE run = $1 AND number = $2"
-        self.database.query(sql, run_id, number)
-
-    def claim(self, run_id: int, number: int = 1, *, worker: str = "w", task: str = "t") -> Claim:
-        claim = self.work.claim(run_id, number, worker=worker, task=task)
-        assert claim is not None
-        return claim
-
-    def state(self, run_id: int, number: int) -> BatchState:
-        [(state,)] = self.database.query("SELECT state FROM weft.batch WHERE run = $1 AND number = $2", run_id, number)
-        return BatchState(state)
-
-    def lease(self, run_id: int, number: int = 1) -> float:
-        """Seconds that are left of the lease of a batch."""
-        sql = """
-            SELECT extract(epoch FROM lease_until - clock_timestamp())::double precision
-            FROM weft.batch WHERE run = $1 AND number = $2
-        """
-        [(seconds,)] = self.database.query(sql, run_id, number)
-        return float(seconds)
-
-    def known_facts(self) -> set[bytes]:
-        return {key for (key,) in self.database.query("SELECT key FROM weft.facts")}
-
-    def quarantined(self) -> dict[bytes, str]:
-        return {key: codec.decode_name(reason) for key, reason in self.database.query("TABLE weft.quarantine")}
-
-    def everything(self, run_id: int) -> object:
-        """All that is recorded of the work of a run."""
-        tables = ("work", "batch", "batch_jobs", "pack", "failure", "batch_worker")
-        return [
-            sorted(map(repr, self.database.query(f"SELECT * FROM weft.{table} WHERE run = $1", run_id)))
-            for table in tables
-        ]
 
 
 @pytest.fixture
@@ -133,14 +43,14 @@ def database(postgres_url: str) -> Iterator[PostgresDatabase]:
 
 
 @pytest.fixture
-def it(database: PostgresDatabase) -> Fixture:
-    return Fixture(database)
+def it(database: PostgresDatabase) -> WorkFixture:
+    return WorkFixture(database)
 
 
 # Planning --------------------------------------------------------------------------------------------
 
 
-def test_batches_are_numbered_from_one_on(it: Fixture) -> None:
+def test_batches_are_numbered_from_one_on(it: WorkFixture) -> None:
     run_id = it.begin()
     assert it.work.plan(run_id, b"", TERMS, [batch(1), batch(2)]) == [1, 2]
     assert it.work.plan(run_id, b"", TERMS, iter([batch(3)])) == [3]
@@ -150,14 +60,14 @@ def test_batches_are_numbered_from_one_on(it: Fixture) -> None:
     assert it.work.plan(other, b"", TERMS, [batch(1)]) == [1]
 
 
-def test_prepared_and_terms_come_back(it: Fixture) -> None:
+def test_prepared_and_terms_come_back(it: WorkFixture) -> None:
     terms = Terms(ODD_TEXT, "f", "q\udcff", Limits(1, 2.5), 7.25)
     run_id = it.plan(prepared=b"\0\xff" * 1000, terms=terms)
     assert it.work.terms(run_id) == terms
     assert it.work.prepared(run_id) == b"\0\xff" * 1000
 
 
-def test_planning_again_replaces_what_was_prepared_and_forgets_the_failures_that_moved(it: Fixture) -> None:
+def test_planning_again_replaces_what_was_prepared_and_forgets_the_failures_that_moved(it: WorkFixture) -> None:
     run_id = it.plan(batch(1, 2, 3), prepared=b"first")
     it.work.complete(it.claim(run_id), [], [failure(1), failure(2, poison=True), failure(3, moved=True)])
     assert it.work.plan(run_id, b"second", TERMS, [batch(4)]) == [2]
@@ -166,7 +76,7 @@ def test_planning_again_replaces_what_was_prepared_and_forgets_the_failures_that
     assert it.work.open_batches(run_id) == [2]
 
 
-def test_planning_needs_a_running_run(it: Fixture) -> None:
+def test_planning_needs_a_running_run(it: WorkFixture) -> None:
     run_id = it.plan(batch(1), prepared=b"first")
     it.end(run_id)
     before = it.everything(run_id)
@@ -176,7 +86,7 @@ def test_planning_needs_a_running_run(it: Fixture) -> None:
     assert it.everything(run_id) == before
 
 
-def test_a_plan_is_written_whole_or_not_at_all(it: Fixture) -> None:
+def test_a_plan_is_written_whole_or_not_at_all(it: WorkFixture) -> None:
     run_id = it.begin()
 
     def failing() -> Iterator[NewBatch]:
@@ -190,7 +100,7 @@ def test_a_plan_is_written_whole_or_not_at_all(it: Fixture) -> None:
     assert it.work.open_batches(run_id) == []
 
 
-def test_what_nobody_planned_is_not_there(it: Fixture) -> None:
+def test_what_nobody_planned_is_not_there(it: WorkFixture) -> None:
     run_id = it.begin()
     for each in (run_id, run_id + 1, 2**31, 2**70, -1):
         assert it.work.terms(each) is None
@@ -205,13 +115,13 @@ def test_what_nobody_planned_is_not_there(it: Fixture) -> None:
             assert not held
 
 
-def test_a_run_comes_as_it_is_recorded(it: Fixture) -> None:
+def test_a_run_comes_as_it_is_recorded(it: WorkFixture) -> None:
     run_id = it.begin("p\udcff")
     assert it.work.run(run_id) == Run(id=run_id, project="p\udcff")
     assert it.work.run(run_id + 1) is None
 
 
-def test_unfinished_runs_are_running_ones_with_work_newest_first(it: Fixture) -> None:
+def test_unfinished_runs_are_running_ones_with_work_newest_first(it: WorkFixture) -> None:
     first, second = it.plan(project="p\udcff"), it.plan(project="p\udcff")
     it.plan(project="other")
     it.begin("p\udcff")
@@ -221,7 +131,7 @@ def test_unfinished_runs_are_running_ones_with_work_newest_first(it: Fixture) ->
     assert it.work.unfinished("nobody's") == []
 
 
-def test_jobs_come_back_whatever_their_paths_hold(it: Fixture) -> None:
+def test_jobs_come_back_whatever_their_paths_hold(it: WorkFixture) -> None:
     odd = NewBatch(tuple(job(path, path) for path in (*ODD_NAMES, ODD_TEXT)), b"\0pack")
     plain = batch(*range(200))
     run_id = it.plan(odd, plain, NewBatch(()))
@@ -230,14 +140,14 @@ def test_jobs_come_back_whatever_their_paths_hold(it: Fixture) -> None:
     assert it.claim(run_id, 3).jobs == ()
 
 
-def test_large_plans_and_packs_come_back(it: Fixture) -> None:
+def test_large_plans_and_packs_come_back(it: WorkFixture) -> None:
     large = os.urandom(20 << 20)
     run_id = it.plan(*(NewBatch(batch(number).jobs, large[number:]) for number in range(3)), prepared=large)
     assert it.work.prepared(run_id) == large
     assert [it.claim(run_id, number + 1).pack == large[number:] for number in range(3)] == [True] * 3
 
 
-def test_ten_thousand_batches_are_planned_in_one_call(it: Fixture) -> None:
+def test_ten_thousand_batches_are_planned_in_one_call(it: WorkFixture) -> None:
     began = time.monotonic()
     run_id = it.plan(*(batch(number) for number in range(10_000)))
     assert time.monotonic() - began < 30
@@ -251,7 +161,7 @@ def test_ten_thousand_batches_are_planned_in_one_call(it: Fixture) -> None:
 # Claims ----------------------------------------------------------------------------------------------
 
 
-def test_a_batch_is_claimed_once(it: Fixture) -> None:
+def test_a_batch_is_claimed_once(it: WorkFixture) -> None:
     run_id = it.plan(batch(1))
     claim = it.claim(run_id, task="one")
     assert claim.attempt == 1
@@ -261,7 +171,7 @@ def test_a_batch_is_claimed_once(it: Fixture) -> None:
     assert it.work.claim(run_id, 2**70, worker="w", task="two") is None
 
 
-def test_the_message_that_holds_a_batch_claims_it_again_at_once(it: Fixture) -> None:
+def test_the_message_that_holds_a_batch_claims_it_again_at_once(it: WorkFixture) -> None:
     run_id = it.plan(batch(1))
     first = it.claim(run_id, task=ODD_TEXT, worker="a")
     second = it.claim(run_id, task=ODD_TEXT, worker="b")
@@ -270,7 +180,7 @@ def test_the_message_that_holds_a_batch_claims_it_again_at_once(it: Fixture) -> 
     assert it.work.renew(second)
 
 
-def test_a_lease_that_ran_out_can_be_claimed(it: Fixture) -> None:
+def test_a_lease_that_ran_out_can_be_claimed(it: WorkFixture) -> None:
     run_id = it.plan(batch(1))
     first = it.claim(run_id, task="one")
     it.expire(run_id, 1)
@@ -279,7 +189,7 @@ def test_a_lease_that_ran_out_can_be_claimed(it: Fixture) -> None:
     assert not it.work.renew(first)
 
 
-def test_done_and_split_and_waiting_batches_cannot_be_claimed(it: Fixture) -> None:
+def test_done_and_split_and_waiting_batches_cannot_be_claimed(it: WorkFixture) -> None:
     run_id = it.plan(batch(1), batch(2, 3), batch(4))
     it.work.complete(it.claim(run_id, 1), [], [])
     it.claim(run_id, 2)
@@ -291,7 +201,7 @@ def test_done_and_split_and_waiting_batches_cannot_be_claimed(it: Fixture) -> No
         assert it.work.claim(run_id, number, worker="w", task="t") is None
 
 
-def test_twenty_claimers_get_each_of_fifty_batches_once(it: Fixture) -> None:
+def test_twenty_claimers_get_each_of_fifty_batches_once(it: WorkFixture) -> None:
     run_id = it.plan(*(batch(number) for number in range(50)))
 
     def claim_all(me: int) -> list[int]:
@@ -304,7 +214,7 @@ def test_twenty_claimers_get_each_of_fifty_batches_once(it: Fixture) -> None:
     assert it.work.progress(run_id).running == 50
 
 
-def test_one_of_many_gets_a_batch_whose_lease_ran_out(it: Fixture) -> None:
+def test_one_of_many_gets_a_batch_whose_lease_ran_out(it: WorkFixture) -> None:
     run_id = it.plan(batch(1))
     it.claim(run_id, task="lost")
     it.expire(run_id, 1)
@@ -316,7 +226,7 @@ def test_one_of_many_gets_a_batch_whose_lease_ran_out(it: Fixture) -> None:
     assert [each.attempt for each in found if each] == [2]
 
 
-def test_renewing_holds_a_batch_for_another_lease(it: Fixture) -> None:
+def test_renewing_holds_a_batch_for_another_lease(it: WorkFixture) -> None:
     run_id = it.plan(batch(1))
     claim = it.claim(run_id)
     it.expire(run_id, 1)
@@ -325,7 +235,7 @@ def test_renewing_holds_a_batch_for_another_lease(it: Fixture) -> None:
     assert it.work.claim(run_id, 1, worker="w", task="other") is None
 
 
-def test_a_holder_that_was_slow_takes_its_batch_back_before_another_claims_it(it: Fixture) -> None:
+def test_a_holder_that_was_slow_takes_its_batch_back_before_another_claims_it(it: WorkFixture) -> None:
     run_id = it.plan(batch(1))
     claim = it.claim(run_id, task="one")
     it.expire(run_id, 1)
@@ -337,7 +247,7 @@ def test_a_holder_that_was_slow_takes_its_batch_back_before_another_claims_it(it
 
 
 @pytest.mark.parametrize("waiting", [False, True])
-def test_a_batch_that_was_given_back_is_nobodys(it: Fixture, *, waiting: bool) -> None:
+def test_a_batch_that_was_given_back_is_nobodys(it: WorkFixture, *, waiting: bool) -> None:
     run_id = it.plan(batch(1))
     claim = it.claim(run_id)
     it.work.release(claim, waiting=waiting)
@@ -353,7 +263,7 @@ def test_a_batch_that_was_given_back_is_nobodys(it: Fixture, *, waiting: bool) -
 # Outcomes --------------------------------------------------------------------------------------------
 
 
-def test_completing_stores_facts_and_failures_and_makes_the_batch_done(it: Fixture) -> None:
+def test_completing_stores_facts_and_failures_and_makes_the_batch_done(it: WorkFixture) -> None:
     run_id = it.plan(batch(1, 2, 3), batch(4))
     outcome = it.work.complete(it.claim(run_id), [facts(1)], [failure(3), failure(2, poison=True)])
     assert (outcome.accepted, outcome.open_batches) == (True, 1)
@@ -363,7 +273,7 @@ def test_completing_stores_facts_and_failures_and_makes_the_batch_done(it: Fixtu
     assert it.work.complete(it.claim(run_id, 2), [facts(4)], []).open_batches == 0
 
 
-def test_facts_are_stored_as_the_store_reads_them(it: Fixture) -> None:
+def test_facts_are_stored_as_the_store_reads_them(it: WorkFixture) -> None:
     put = [facts(number, size=number * 40) for number in range(50)] + [
         msgspec.structs.replace(facts("odd", size=0), problems=(ODD_TEXT, "")),
         msgspec.structs.replace(facts("large"), imports=os.urandom(3_000_000)),
@@ -373,7 +283,7 @@ def test_facts_are_stored_as_the_store_reads_them(it: Fixture) -> None:
     assert stored_facts(it.database, [each.key for each in put]) == put
 
 
-def test_completing_twice_with_one_claim_counts_once(it: Fixture) -> None:
+def test_completing_twice_with_one_claim_counts_once(it: WorkFixture) -> None:
     # The answer to the first may have been lost.
     run_id = it.plan(batch(1, 2))
     claim = it.claim(run_id)
@@ -384,7 +294,7 @@ def test_completing_twice_with_one_claim_counts_once(it: Fixture) -> None:
     assert it.everything(run_id) == before
 
 
-def test_a_void_claim_stores_facts_and_nothing_else(it: Fixture) -> None:
+def test_a_void_claim_stores_facts_and_nothing_else(it: WorkFixture) -> None:
     run_id = it.plan(batch(1, 2))
     void = it.claim(run_id, task="one")
     it.expire(run_id, 1)
@@ -399,7 +309,7 @@ def test_a_void_claim_stores_facts_and_nothing_else(it: Fixture) -> None:
 
 
 @pytest.mark.parametrize("state", [state for state in RunState if state is not RunState.RUNNING])
-def test_whatever_concerns_a_run_that_is_over_changes_nothing(it: Fixture, state: RunState) -> None:
+def test_whatever_concerns_a_run_that_is_over_changes_nothing(it: WorkFixture, state: RunState) -> None:
     run_id = it.plan(batch(1, 2), batch(3), batch(4), batch(5))
     claim, waiting, expired = (it.claim(run_id, number) for number in (1, 2, 3))
     it.work.release(waiting, waiting=True)
@@ -421,14 +331,14 @@ def test_whatever_concerns_a_run_that_is_over_changes_nothing(it: Fixture, state
     assert it.known_facts() == {digest(1)}
 
 
-def test_a_failure_is_stored_once(it: Fixture) -> None:
+def test_a_failure_is_stored_once(it: WorkFixture) -> None:
     run_id = it.plan(batch(1), batch(1))
     it.work.complete(it.claim(run_id, 1), [], [failure(1)])
     it.work.complete(it.claim(run_id, 2), [], [failure(1, moved=True), failure(1, moved=True)])
     assert it.work.failures(run_id) == [failure(1)]
 
 
-def test_failures_hold_any_text(it: Fixture) -> None:
+def test_failures_hold_any_text(it: WorkFixture) -> None:
     odd = [Failure(digest(text), text, text) for text in (*ODD_NAMES, ODD_TEXT, "", '"quoted"')]
     odd[0] = msgspec.structs.replace(odd[0], poison=True)
     run_id = it.plan(batch(1))
@@ -437,7 +347,7 @@ def test_failures_hold_any_text(it: Fixture) -> None:
     assert list(it.quarantined().values()) == [odd[0].reason]
 
 
-def test_a_run_that_ends_waits_for_a_completion_under_way(it: Fixture, postgres_url: str) -> None:
+def test_a_run_that_ends_waits_for_a_completion_under_way(it: WorkFixture, postgres_url: str) -> None:
     # So after it ended nothing comes any more.
     run_id = it.plan(batch(1))
     claim = it.claim(run_id)
@@ -453,7 +363,7 @@ def test_a_run_that_ends_waits_for_a_completion_under_way(it: Fixture, postgres_
             ending.result(10)
 
 
-def test_a_completion_that_comes_while_a_run_ends_is_refused(it: Fixture, postgres_url: str) -> None:
+def test_a_completion_that_comes_while_a_run_ends_is_refused(it: WorkFixture, postgres_url: str) -> None:
     run_id = it.plan(batch(1))
     claim = it.claim(run_id)
     with psycopg.connect(postgres_url) as ending, ThreadPoolExecutor(1) as threads:
@@ -466,7 +376,7 @@ def test_a_completion_that_comes_while_a_run_ends_is_refused(it: Fixture, postgr
     assert it.work.failures(run_id) == []
 
 
-def test_workers_that_store_the_same_facts_in_any_order_never_deadlock(it: Fixture) -> None:
+def test_workers_that_store_the_same_facts_in_any_order_never_deadlock(it: WorkFixture) -> None:
     run_id = it.plan(*(batch(number) for number in range(8)))
     claims = [it.claim(run_id, number) for number in range(1, 9)]
     put = [facts(number, size=200) for number in range(400)]
@@ -485,7 +395,7 @@ def test_workers_that_store_the_same_facts_in_any_order_never_deadlock(it: Fixtu
     assert len(it.work.failures(run_id)) == len(it.quarantined()) == 100
 
 
-def test_of_two_that_complete_one_batch_only_the_later_claim_counts(it: Fixture) -> None:
+def test_of_two_that_complete_one_batch_only_the_later_claim_counts(it: WorkFixture) -> None:
     run_id = it.plan(*(batch(number) for number in range(10)))
     for number in range(1, 11):
         void = it.claim(run_id, number, task="same")
@@ -495,7 +405,7 @@ def test_of_two_that_complete_one_batch_only_the_later_claim_counts(it: Fixture)
     assert it.work.failures(run_id) == [failure(2)]
 
 
-def test_the_last_of_those_that_complete_at_once_sees_that_nothing_is_open(it: Fixture) -> None:
+def test_the_last_of_those_that_complete_at_once_sees_that_nothing_is_open(it: WorkFixture) -> None:
     for _ in range(10):
         run_id = it.plan(*(batch(number) for number in range(4)))
         claims = [it.claim(run_id, number) for number in range(1, 5)]
@@ -507,7 +417,7 @@ def test_the_last_of_those_that_complete_at_once_sees_that_nothing_is_open(it: F
 # Healing ---------------------------------------------------------------------------------------------
 
 
-def test_reaping_requeues_lost_leases_and_touches_nothing_else(it: Fixture) -> None:
+def test_reaping_requeues_lost_leases_and_touches_nothing_else(it: WorkFixture) -> None:
     run_id = it.plan(*(batch(number, "x") for number in range(6)))
     for number in (2, 4, 5):
         it.claim(run_id, number)
@@ -521,7 +431,7 @@ def test_reaping_requeues_lost_leases_and_touches_nothing_else(it: Fixture) -> N
     ]  # fmt: skip
 
 
-def test_a_long_queue_is_healthy(it: Fixture) -> None:
+def test_a_long_queue_is_healthy(it: WorkFixture) -> None:
     run_id = it.plan(*(batch(number) for number in range(20)))
     it.database.query("UPDATE weft.batch SET changed = clock_timestamp() - interval '1 day'")
     before = it.everything(run_id)
@@ -529,7 +439,7 @@ def test_a_long_queue_is_healthy(it: Fixture) -> None:
     assert it.everything(run_id) == before
 
 
-def test_a_batch_that_was_lost_too_often_is_split_in_halves(it: Fixture) -> None:
+def test_a_batch_that_was_lost_too_often_is_split_in_halves(it: WorkFixture) -> None:
     jobs = batch(1, 2, 3, 4, 5).jobs
     run_id = it.plan(NewBatch(jobs, pack(*jobs)), batch(6))
     lose(it, run_id, 1)
@@ -546,7 +456,7 @@ def test_a_batch_that_was_lost_too_often_is_split_in_halves(it: Fixture) -> None
     assert all(half.attempt == 1 for half in halves)
 
 
-def test_a_damaged_pack_is_not_split(it: Fixture) -> None:
+def test_a_damaged_pack_is_not_split(it: WorkFixture) -> None:
     jobs = batch(1, 2).jobs
     bomb = zlib.compress(b"\0" * 10_000_000)
     run_id = it.plan(*(NewBatch(jobs, damaged) for damaged in (b"damaged", bomb, b"", pack(*jobs)[:-3])))
@@ -556,7 +466,7 @@ def test_a_damaged_pack_is_not_split(it: Fixture) -> None:
     assert [it.claim(run_id, number).pack for number in range(5, 13)] == [None] * 8
 
 
-def test_a_single_job_that_was_lost_too_often_is_poison(it: Fixture) -> None:
+def test_a_single_job_that_was_lost_too_often_is_poison(it: WorkFixture) -> None:
     run_id = it.plan(batch(1), NewBatch(()))
     late = lose(it, run_id, 1)
     it.work.reap(run_id, attempts=2)
@@ -573,7 +483,7 @@ def test_a_single_job_that_was_lost_too_often_is_poison(it: Fixture) -> None:
     assert not it.work.renew(late)
 
 
-def test_the_poison_of_a_batch_is_found_by_halving(it: Fixture) -> None:
+def test_the_poison_of_a_batch_is_found_by_halving(it: WorkFixture) -> None:
     run_id = it.plan(batch(*range(13)))
     deaths = 0
     for _ in range(100):
@@ -594,7 +504,7 @@ def test_the_poison_of_a_batch_is_found_by_halving(it: Fixture) -> None:
     assert (progress.files, progress.files_done, progress.open_batches) == (13, 13, 0)
 
 
-def test_waiting_for_contents_costs_no_attempt(it: Fixture) -> None:
+def test_waiting_for_contents_costs_no_attempt(it: WorkFixture) -> None:
     run_id = it.plan(batch(1, 2))
     attempts = []
     for _ in range(3):
@@ -608,7 +518,7 @@ def test_waiting_for_contents_costs_no_attempt(it: Fixture) -> None:
     assert attempts == [1, 2, 3]
 
 
-def test_a_batch_that_is_given_back_again_and_again_is_tried_in_vain(it: Fixture) -> None:
+def test_a_batch_that_is_given_back_again_and_again_is_tried_in_vain(it: WorkFixture) -> None:
     run_id = it.plan(batch(1, 2))
     it.work.release(it.claim(run_id))
     assert it.state(run_id, 1) is BatchState.QUEUED
@@ -616,7 +526,7 @@ def test_a_batch_that_is_given_back_again_and_again_is_tried_in_vain(it: Fixture
     assert it.work.reap(run_id, attempts=2) == [2, 3]
 
 
-def test_a_waiting_batch_is_supplied_with_contents(it: Fixture) -> None:
+def test_a_waiting_batch_is_supplied_with_contents(it: WorkFixture) -> None:
     run_id = it.plan(batch(1, 2), batch(3), batch(4))
     for number in (1, 3):
         it.work.release(it.claim(run_id, number), waiting=True)
@@ -638,7 +548,7 @@ def test_a_waiting_batch_is_supplied_with_contents(it: Fixture) -> None:
     assert it.claim(run_id, 1).pack == b"second"
 
 
-def test_any_number_of_reapers_heal_each_batch_once(it: Fixture) -> None:
+def test_any_number_of_reapers_heal_each_batch_once(it: WorkFixture) -> None:
     run_id = it.plan(*(batch(number, "x") for number in range(40)))
     for number in range(1, 41):
         it.claim(run_id, number)
@@ -652,7 +562,7 @@ def test_any_number_of_reapers_heal_each_batch_once(it: Fixture) -> None:
 
 
 @pytest.mark.parametrize("attempts", [1, 2])
-def test_reaping_beside_completing_loses_nothing_and_counts_nothing_twice(it: Fixture, attempts: int) -> None:
+def test_reaping_beside_completing_loses_nothing_and_counts_nothing_twice(it: WorkFixture, attempts: int) -> None:
     run_id = it.plan(*(batch(number, "x") for number in range(30)))
     claims = [lose(it, run_id, number) for number in range(1, 31)]
     accepted: dict[int, bool] = {}
@@ -673,7 +583,7 @@ def test_reaping_beside_completing_loses_nothing_and_counts_nothing_twice(it: Fi
     assert len(it.work.open_batches(run_id)) == 2 * len(split)
 
 
-def test_times_are_the_databases(it: Fixture) -> None:
+def test_times_are_the_databases(it: WorkFixture) -> None:
     # A worker whose clock is a day fast or slow claims for as long as any other.
     script = """
         import sys, time
@@ -696,7 +606,7 @@ def test_times_are_the_databases(it: Fixture) -> None:
 # Progress --------------------------------------------------------------------------------------------
 
 
-def test_progress_counts_batches_files_and_bytes(it: Fixture) -> None:
+def test_progress_counts_batches_files_and_bytes(it: WorkFixture) -> None:
     run_id = it.plan(batch(1, 2), batch(3), batch(4, 5, 6), batch(7, 8), batch(9))
     it.work.complete(it.claim(run_id, 1, worker="b"), [facts(1)], [failure(2)])
     it.claim(run_id, 2, worker="a")
@@ -711,7 +621,7 @@ def test_progress_counts_batches_files_and_bytes(it: Fixture) -> None:
     assert 0 <= found.idle < 10
 
 
-def test_idle_is_the_time_since_anything_moved(it: Fixture) -> None:
+def test_idle_is_the_time_since_anything_moved(it: WorkFixture) -> None:
     run_id = it.plan(batch(1), batch(2))
     ago = "clock_timestamp() - interval '100 s'"
     it.database.query(f"UPDATE weft.batch SET changed = {ago}")
@@ -724,7 +634,7 @@ def test_idle_is_the_time_since_anything_moved(it: Fixture) -> None:
     assert it.work.progress(run_id).idle < 10
 
 
-def test_the_view_shows_the_work_of_runs(it: Fixture) -> None:
+def test_the_view_shows_the_work_of_runs(it: WorkFixture) -> None:
     run_id = it.plan(batch(1), batch(2, 3), batch(4))
     empty, ended = it.plan(), it.plan(batch(5))
     it.end(ended)
@@ -748,7 +658,7 @@ def test_the_view_shows_the_work_of_runs(it: Fixture) -> None:
 # Finalizing ------------------------------------------------------------------------------------------
 
 
-def test_a_run_is_held_by_one_at_a_time(it: Fixture) -> None:
+def test_a_run_is_held_by_one_at_a_time(it: WorkFixture) -> None:
     run_id, other = it.plan(), it.plan()
     with it.work.finalizing(run_id) as held:
         assert held
@@ -760,7 +670,7 @@ def test_a_run_is_held_by_one_at_a_time(it: Fixture) -> None:
         assert held
 
 
-def test_a_run_with_open_batches_is_not_finalized(it: Fixture) -> None:
+def test_a_run_with_open_batches_is_not_finalized(it: WorkFixture) -> None:
     run_id = it.plan(batch(1), batch(2))
     for number in (1, 2):
         with it.work.finalizing(run_id) as held:
@@ -777,7 +687,7 @@ def test_a_run_with_open_batches_is_not_finalized(it: Fixture) -> None:
         assert held
 
 
-def test_whoever_came_too_early_holds_nothing(it: Fixture) -> None:
+def test_whoever_came_too_early_holds_nothing(it: WorkFixture) -> None:
     run_id = it.plan(batch(1))
     with it.work.finalizing(run_id) as early:
         assert not early
@@ -786,7 +696,7 @@ def test_whoever_came_too_early_holds_nothing(it: Fixture) -> None:
             assert held
 
 
-def test_a_run_is_let_go_when_finalizing_fails(it: Fixture) -> None:
+def test_a_run_is_let_go_when_finalizing_fails(it: WorkFixture) -> None:
     run_id = it.plan()
     with pytest.raises(KeyError), it.work.finalizing(run_id):
         raise KeyError
@@ -794,7 +704,7 @@ def test_a_run_is_let_go_when_finalizing_fails(it: Fixture) -> None:
         assert held
 
 
-def test_one_of_many_finalizes(it: Fixture) -> None:
+def test_one_of_many_finalizes(it: WorkFixture) -> None:
     run_id = it.plan()
 
     def finalize(_: int) -> bool:
@@ -807,7 +717,7 @@ def test_one_of_many_finalizes(it: Fixture) -> None:
     assert sum(together(finalize, range(8))) == 1
 
 
-def test_a_run_that_ended_meanwhile_ends_well_in_the_body(it: Fixture) -> None:
+def test_a_run_that_ended_meanwhile_ends_well_in_the_body(it: WorkFixture) -> None:
     run_id = it.plan(batch(1))
     it.work.complete(it.claim(run_id), [], [])
     with it.work.finalizing(run_id) as held:
@@ -817,7 +727,7 @@ def test_a_run_that_ended_meanwhile_ends_well_in_the_body(it: Fixture) -> None:
         assert not held
 
 
-def test_a_killed_process_lets_go_of_the_run(it: Fixture) -> None:
+def test_a_killed_process_lets_go_of_the_run(it: WorkFixture) -> None:
     script = """
         import sys, time
         from weft_storage.backends.postgres.database import PostgresDatabase
@@ -837,7 +747,7 @@ def test_a_killed_process_lets_go_of_the_run(it: Fixture) -> None:
         wait_until(lambda: can_finalize(it.work, run_id))
 
 
-def test_holding_a_run_keeps_no_old_row_alive(it: Fixture) -> None:
+def test_holding_a_run_keeps_no_old_row_alive(it: WorkFixture) -> None:
     # A transaction that is open for minutes must have no snapshot, or nothing is vacuumed meanwhile.
     run_id = it.plan()
     with it.work.finalizing(run_id) as held:
@@ -851,7 +761,7 @@ def test_holding_a_run_keeps_no_old_row_alive(it: Fixture) -> None:
 # Workers and care ------------------------------------------------------------------------------------
 
 
-def test_workers_report_themselves(it: Fixture) -> None:
+def test_workers_report_themselves(it: WorkFixture) -> None:
     assert it.work.workers(within=60) == []
     second = WorkerRecord("b:1", "f", ("q", "q\udcff"), 2, "1.0", ("git:p", f"mount:{ODD_TEXT}"))
     first = WorkerRecord("a:1", "f", (), 1, "1.0")
@@ -868,7 +778,7 @@ def test_workers_report_themselves(it: Fixture) -> None:
     assert [round(each.age, -1) for each in it.work.workers(within=float("inf"))] == [100, 0]
 
 
-def test_ended_work_is_forgotten(it: Fixture) -> None:
+def test_ended_work_is_forgotten(it: WorkFixture) -> None:
     runs = [it.plan(NewBatch(batch(number, "x").jobs, b"pack"), batch(9)) for number in range(3)]
     for run_id in runs:
         it.work.complete(it.claim(run_id), [], [failure(1)])
@@ -882,7 +792,7 @@ def test_ended_work_is_forgotten(it: Fixture) -> None:
     assert it.everything(runs[2]) == kept
 
 
-def test_silent_workers_are_forgotten_after_a_day(it: Fixture) -> None:
+def test_silent_workers_are_forgotten_after_a_day(it: WorkFixture) -> None:
     for name in "ab":
         it.work.report_worker(WorkerRecord(name, "f", (), 1, "1"))
     it.database.query("UPDATE weft.worker SET seen = seen - interval '25 hours' WHERE name = 'a'")
@@ -890,7 +800,7 @@ def test_silent_workers_are_forgotten_after_a_day(it: Fixture) -> None:
     assert [each.name for each in it.work.workers(within=1e9)] == ["b"]
 
 
-def test_any_number_of_processes_forget_at_the_same_time(it: Fixture) -> None:
+def test_any_number_of_processes_forget_at_the_same_time(it: WorkFixture) -> None:
     runs = [it.plan(*(batch(number) for number in range(20))) for _ in range(10)]
     for run_id in runs:
         it.end(run_id)
@@ -904,7 +814,7 @@ def test_any_number_of_processes_forget_at_the_same_time(it: Fixture) -> None:
     "payload",
     [b"", b"\0", b"\1", b"\0" + zlib.compress(b"\xc1"), b"\1" + zlib.compress(b"{}"), b"\2" + zlib.compress(b"\x90")],
 )
-def test_damaged_jobs_are_refused(it: Fixture, payload: bytes) -> None:
+def test_damaged_jobs_are_refused(it: WorkFixture, payload: bytes) -> None:
     run_id = it.plan(batch(1))
     it.database.query("UPDATE weft.batch_jobs SET jobs = $1", payload)
     with pytest.raises(StoreUnavailable, match="is damaged"):
@@ -922,7 +832,7 @@ def test_jobs_that_unpack_to_too_much_are_refused_without_unpacking_them() -> No
 # Helpers ---------------------------------------------------------------------------------------------
 
 
-def lose(it: Fixture, run_id: int, number: int) -> Claim:
+def lose(it: WorkFixture, run_id: int, number: int) -> Claim:
     """Claim a batch and let its lease run out."""
     claim = it.claim(run_id, number)
     it.expire(run_id, number)
