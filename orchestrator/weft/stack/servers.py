@@ -189,12 +189,12 @@ class PostgresServer(Server):
         durable: bool = False,
         settings: Mapping[str, str] | None = None,
     ) -> None:
+        self._programs = postgres_programs()
         super().__init__(folder, port)
         self.password = password
         self.durable = durable
         self.database = database
         self.settings = dict(settings or {})
-        self._programs = postgres_programs()
 
     @property
     def url(self) -> str:
@@ -280,11 +280,11 @@ class RedisServer(Server):
         append_only: bool = False,
         settings: Mapping[str, str] | None = None,
     ) -> None:
+        self._program = redis_program()
         super().__init__(folder, port)
         self.password = password
         self.append_only = append_only
         self.settings = dict(settings or {})
-        self._program = redis_program()
 
     @property
     def url(self) -> str:
