@@ -6,6 +6,7 @@ import click
 
 from weft.cli.options import (
     EXIT_FINDINGS,
+    broker_option,
     choose_project,
     common,
     default_store,
@@ -106,7 +107,6 @@ Examples:
   weft doctor --heartbeat-file /run/weft/heartbeat --max-age 60
 """
 )
-@click.option("--broker", "broker_url", metavar="URL", envvar="WEFT_BROKER", help="Also whether this broker answers.")
 @click.option(
     "--heartbeat-file", type=click.Path(), metavar="FILE",
     help="Nothing but whether the worker that writes FILE is alive (a liveness probe).",
@@ -115,13 +115,14 @@ Examples:
     "--max-age", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True, metavar="SECONDS",
     help="How old the heartbeat may be.",
 )  # fmt: skip
+@broker_option
 @json_or_text
 @common
 @click.pass_context
 def doctor(
     context: click.Context,
     /,
-    broker_url: str | None,
+    broker: str | None,
     heartbeat_file: str | None,
     max_age: float,
     output_format: str,
@@ -129,7 +130,10 @@ def doctor(
     project: str | None,
     **talk: bool,
 ) -> None:
-    """Whether everything that a scan needs is there and works: git, grammars, extractor process, store, broker."""
+    """Whether everything that a scan needs is there and works: git, grammars, extractor process, store.
+
+    With a broker, also whether that answers.
+    """
     from weft.health import checks, heartbeat
     from weft.report.documents import DoctorDocument
     from weft.report.text import doctor_text
@@ -139,7 +143,7 @@ def doctor(
     if heartbeat_file is not None:
         found = [heartbeat(heartbeat_file, max_age)]
     else:
-        found = list(checks(store_url or default_store(find_root(os.getcwd())), broker_url))
+        found = list(checks(store_url or default_store(find_root(os.getcwd())), broker))
     say(to_text(DoctorDocument(checks=tuple(found)), doctor_text, output_format, speaker))
     context.exit(0 if all(check.ok for check in found) else EXIT_UNHEALTHY)
 
