@@ -10,17 +10,24 @@ from weft_storage.model.runs import StoredGraph
 
 EMPTY_GRAPH = StoredGraph((), b"", b"", b"")
 
-_Ids = npt.NDArray[np.uint32]
+Ids = npt.NDArray[np.uint32]
+Kinds = npt.NDArray[np.uint64]
 
 
 def build_graph(
     rows: Sequence[tuple[int, str]], texts_of: Callable[[Collection[int]], Iterable[tuple[int, str]]]
 ) -> StoredGraph:
-    """The graph of all rows (id of the importer, its adjacency); `texts_of` gives the paths of ids.
+    """The graph of all rows (id of the importer, its adjacency); `texts_of` gives the paths of ids."""
+    return rank_edges(*_edges(rows), texts_of)
 
-    Ids of paths become their ranks among the sorted paths that are an end of an edge.
+
+def rank_edges(
+    importers: Ids, imported: Ids, kinds: Kinds, texts_of: Callable[[Collection[int]], Iterable[tuple[int, str]]]
+) -> StoredGraph:
+    """The graph of edges between ids of paths; `texts_of` gives the paths of ids.
+
+    Ids become their ranks among the sorted paths that are an end of an edge.
     """
-    importers, imported, kinds = _edges(rows)
     ids = np.unique(np.concatenate([importers, imported]))
     named = sorted(((text, path_id) for path_id, text in texts_of(set(ids.tolist()))))
     order = np.array([path_id for _, path_id in named], dtype=np.uint32)
@@ -46,7 +53,12 @@ def imported_ids(rows: Iterable[tuple[int, str]]) -> set[int]:
 
 def rows_that_read(rows: Sequence[tuple[int, str]], hashes: Collection[int]) -> set[int]:
     """Ids of the importers (id, packed reads) that read one of the hashes."""
-    packed = [decode_bytes(payload) for _, payload in rows]
+    return raw_rows_that_read([(path_id, decode_bytes(payload)) for path_id, payload in rows], hashes)
+
+
+def raw_rows_that_read(rows: Sequence[tuple[int, bytes]], hashes: Collection[int]) -> set[int]:
+    """Ids of the importers (id, little-endian reads) that read one of the hashes."""
+    packed = [payload for _, payload in rows]
     reads = np.frombuffer(b"".join(packed), "<u4")
     ends = np.cumsum([len(each) // 4 for each in packed])
     hits = np.flatnonzero(np.isin(reads, np.fromiter(hashes, np.uint32, len(hashes))))
@@ -54,7 +66,7 @@ def rows_that_read(rows: Sequence[tuple[int, str]], hashes: Collection[int]) -> 
     return {rows[number][0] for number in found.tolist()}
 
 
-def _edges(rows: Sequence[tuple[int, str]]) -> tuple[_Ids, _Ids, npt.NDArray[np.uint64]]:
+def _edges(rows: Sequence[tuple[int, str]]) -> tuple[Ids, Ids, Kinds]:
     halves = [decode_adjacency(payload) for _, payload in rows]
     counts = [len(kinds) for _, kinds in halves]
     importers = np.repeat(np.array([path_id for path_id, _ in rows], dtype=np.uint32), counts)

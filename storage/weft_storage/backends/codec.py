@@ -122,13 +122,23 @@ def pieces(payload: bytes) -> list[str]:
 
 
 def encode_part(raw: bytes) -> str:
-    """A part of facts: base64 of a mark byte and the bytes, compressed where that pays; empty for no bytes."""
-    return encode_bytes(_compressed(_PLAIN, raw)) if raw else ""
+    """A part of facts: base64 of what `pack_part` gives."""
+    return encode_bytes(pack_part(raw))
 
 
 def decode_part(text: str) -> bytes:
     """The bytes that `encode_part` wrote."""
-    return bytes(_body(text)[1]) if text else b""
+    return unpack_part(decode_bytes(text))
+
+
+def pack_part(raw: bytes) -> bytes:
+    """A part of facts: a mark byte and the bytes, compressed where that pays; empty for no bytes."""
+    return _compressed(_PLAIN, raw) if raw else b""
+
+
+def unpack_part(packed: bytes) -> bytes:
+    """The bytes that `pack_part` wrote."""
+    return bytes(_body(packed)[1]) if packed else b""
 
 
 # Runs and files --------------------------------------------------------------------------------------
@@ -283,7 +293,7 @@ def _pack(value: list[tuple[Any, ...]]) -> str:
 
 
 def _unpack(text: str, decoder: "msgspec.msgpack.Decoder[list[T]]") -> list[T]:
-    mark, body = _body(text)
+    mark, body = _body(decode_bytes(text))
     if mark & _ESCAPED:
         return msgspec.convert(_map_text(msgspec.msgpack.decode(body), _unescape), decoder.type)
     return decoder.decode(body)
@@ -295,8 +305,7 @@ def _compressed(mark: int, body: bytes) -> bytes:
     return bytes((mark,)) + body
 
 
-def _body(text: str) -> tuple[int, bytes]:
-    raw = decode_bytes(text)
+def _body(raw: bytes) -> tuple[int, bytes]:
     if not raw or raw[0] > _COMPRESSED | _ESCAPED:
         raise ValueError("a payload without a known mark")
     if not raw[0] & _COMPRESSED:

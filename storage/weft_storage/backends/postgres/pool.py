@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
+from psycopg.types.json import set_json_dumps
 
 from weft_storage.backends.postgres.problems import CLOSED, is_starting, unavailable
 from weft_storage.backends.postgres.url import CONNECT_SECONDS, Target
@@ -99,6 +100,8 @@ class Pool:
                     raise unavailable(self._target.url, exc, self._target.password) from exc
                 time.sleep(_PAUSE)
             else:
+                # Whoever writes JSON has its text already.
+                set_json_dumps(str.encode, connection)
                 self._all.add(connection)
                 return connection
 
