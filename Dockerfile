@@ -32,7 +32,7 @@ RUN python3 -m pip wheel --no-deps --wheel-dir /tmp/wheels . \
 # The doctor then shows that what is needed is still there.
 RUN /opt/weft/bin/python -c "import pathlib, tree_sitter_language_pack as pack; from weft_storage.model.languages import Language; [file.unlink() for file in pathlib.Path(pack.__file__).with_name('bindings').glob('*.so') if file.name.partition('.')[0] not in set(Language)]" \
     && find /opt/weft -type d -name tests -prune -exec rm -r {} + \
-    && /opt/weft/bin/python -c "from weft_storage.model.languages import Language; from weft_tasks.extract.grammar import parser_of; [parser_of(each) for each in Language]; import scipy.sparse.csgraph, flower.app, psycopg"
+    && /opt/weft/bin/python -c "from weft_storage.model.languages import Language; from weft_tasks.extract.grammar import parser_of; [parser_of(each) for each in Language]; import scipy.sparse.csgraph, flower.app, kombu.transport.redis, psycopg_pool"
 
 
 FROM ${PYTHON_IMAGE}
@@ -40,6 +40,7 @@ FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="weft" \
       org.opencontainers.image.description="Distributed, incremental code-dependency analyzer for large monorepos"
 
+# A tmpfs that is mounted on a folder of the image gets its mode, and root as its owner, so everybody may write to /run/weft.
 # Git reads repositories. Its version is the distribution's, which replaces packages when they have holes.
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -47,7 +48,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
     && groupadd --gid 10001 weft \
     && useradd --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin weft \
-    && install --directory --owner 10001 --group 10001 --mode 0755 /run/weft
+    && install --directory --mode 1777 /run/weft
 
 COPY --from=builder /opt/weft /opt/weft
 
