@@ -52,17 +52,20 @@ def up(workers: int, concurrency: int | None, flower: bool, **common: Any) -> No
 
     Workers look for contents where WEFT_REPOSITORIES and WEFT_CHECKOUTS say, when they are set.
     """
+    from shlex import quote
+
     from weft.stack import Plan
     from weft.stack import up as start
 
     folder, report = _settle(**common)
+    named = f" --folder {quote(folder)}" if common["folder"] else ""
     cores = os.cpu_count() or 1
     start(
         folder,
         Plan(workers=workers, concurrency=concurrency or max(1, cores // max(1, workers)), flower=flower),
         report,
     )
-    report('use it: eval "$(weft stack env)" && weft scan')
+    report(f'use it: eval "$(weft stack env{named})" && weft scan')
 
 
 @stack.command(epilog="\b\nExample:\n  weft stack down --purge\n")

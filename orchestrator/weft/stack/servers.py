@@ -18,7 +18,7 @@ from weft.stack.accounts import as_server, hand_over, make_server_folder
 from weft.stack.binaries import postgres_programs, redis_program
 from weft.stack.children import Child, Signals, in_one_line, wait_until
 from weft.stack.errors import StackError
-from weft.stack.processes import Process
+from weft.stack.processes import Process, identify
 
 LOOPBACK = "127.0.0.1"
 POSTGRES_USER = "weft"
@@ -204,12 +204,33 @@ class PostgresServer(Server):
 
     def _prepare(self) -> None:
         if os.path.exists(os.path.join(self.data_folder, "PG_VERSION")):
+            self._forget_the_dead()
             return
         # initdb that was interrupted leaves half a folder, which it would refuse.
         shutil.rmtree(self.data_folder, ignore_errors=True)
         make_server_folder(self.data_folder)
         with _secret_file(self.folder, self.password) as password_file:
             self._initialize(password_file)
+
+    def _forget_the_dead(self) -> None:
+        """Remove the lock file of a killed server that nobody has reaped: Postgres takes it for one that still lives.
+
+        What is left of a server without its postmaster is found by Postgres itself, by its shared memory.
+        """
+        owner = self._lock_lines()[:1]
+        if owner and owner[0].isdecimal() and identify(int(owner[0])) is None:
+            os.unlink(self._lock_file)
+
+    @property
+    def _lock_file(self) -> str:
+        return os.path.join(self.data_folder, "postmaster.pid")
+
+    def _lock_lines(self) -> list[str]:
+        try:
+            with open(self._lock_file, encoding="utf-8") as file:
+                return [line.strip() for line in file]
+        except FileNotFoundError:
+            return []
 
     def _initialize(self, password_file: str | None) -> None:
         # Bytes compare as bytes: the order of rows is the same on every machine.
@@ -255,11 +276,7 @@ class PostgresServer(Server):
 
     def _why_not_ready(self) -> str | None:
         """As pg_ctl does: the server says in its lock file, whose first line is its pid, how far it is."""
-        try:
-            with open(os.path.join(self.data_folder, "postmaster.pid"), encoding="utf-8") as file:
-                lines = [line.strip() for line in file]
-        except FileNotFoundError:
-            return "it has no lock file"
+        lines = self._lock_lines()
         status = lines[7] if len(lines) > 7 else "starting"
         ours = self.process is not None and lines[:1] == [str(self.process.pid)]
         return None if ours and status == "ready" else f"its status is '{status}'"

@@ -25,6 +25,7 @@ from weft.stack.state import (
     Stack,
     forget_everything,
     forget_stack,
+    is_home,
     locked,
     read_keepsakes,
     read_stack,
@@ -83,7 +84,7 @@ def up(folder: str, plan: Plan, report: Report) -> Stack:
 def down(folder: str, *, purge: bool, report: Report) -> None:
     """Stop exactly what `up` started in a folder, and with `purge` remove its data. Does nothing where nothing is."""
     folder = os.path.abspath(folder)
-    if not os.path.isdir(folder):
+    if not is_home(folder):
         report(f"there is no stack in {folder}")
         return
     with locked(folder):
@@ -123,8 +124,6 @@ class _Starting:
 
     def run(self) -> Stack:
         """Start everything in the order in which one needs the other."""
-        # Kept before the first use: a database that was made with a password nobody knows is lost.
-        write_keepsakes(self._folder, self._keepsakes)
         store = self._start_postgres()
         broker = self._start_redis()
         environment = _environment(store=store.url, broker=broker.url)
@@ -221,6 +220,9 @@ def _make_folder(folder: str) -> str:
         if not os.path.isdir(folder):
             os.makedirs(folder, exist_ok=True)
             os.chmod(folder, 0o711 if os.geteuid() == 0 else 0o700)
+        elif os.listdir(folder) and not is_home(folder):
+            raise StackError(f"folder '{folder}'", "holds other things and no stack", "name an empty or a new one")
+        write_keepsakes(folder, read_keepsakes(folder))
         os.makedirs(os.path.join(folder, _LOGS), mode=0o700, exist_ok=True)
     except OSError as exc:
         raise StackError(f"folder '{folder}'", f"cannot hold a stack: {exc.strerror or exc}") from exc

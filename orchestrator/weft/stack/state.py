@@ -107,6 +107,11 @@ def read_keepsakes(folder: str) -> Keepsakes:
         raise _unreadable(_keepsakes_file(folder)) from exc
 
 
+def is_home(folder: str) -> bool:
+    """Whether a folder is a stack's, up or down. What lies in any other is none of our business."""
+    return os.path.isfile(_keepsakes_file(folder))
+
+
 def write_keepsakes(folder: str, keepsakes: Keepsakes) -> None:
     """Keep them, for their owner's eyes only."""
     _write(_keepsakes_file(folder), asdict(keepsakes))
