@@ -10,12 +10,14 @@ from typing import Any
 
 import click
 import kubernetes_validate
+import psycopg
 import pytest
 import yaml
 
 from cluster import LONG_RUNNING, Object, Pod, Rendering, flows, ports, quantity, selects, volumes
 from kustomize import rendered
 from weft.cli import group
+from weft_storage.backends import open_store
 from weft_storage.model.work import BatchState, Limits
 
 HOME = Path(__file__).resolve().parent.parent
@@ -553,3 +555,10 @@ def test_keda_counts_open_batches_per_slot_with_a_role_that_only_reads(overlay: 
     assert reference["key"] in keys
     states = set(re.findall(r"'(\w+)'", trigger["metadata"]["query"]))
     assert states == {BatchState.QUEUED, BatchState.RUNNING}
+
+
+def test_the_query_of_keda_is_one_that_postgres_answers_with_a_number(postgres_url: str, tmp_path: Path) -> None:
+    (scaled,) = render("dev+keda", tmp_path).of("ScaledObject")
+    (trigger,) = scaled["spec"]["triggers"]
+    with open_store(postgres_url), psycopg.connect(postgres_url) as connection:
+        assert connection.execute(trigger["metadata"]["query"]).fetchone() == (0,)

@@ -1,4 +1,4 @@
-"""The script that fills the volume of repositories, with real git: a mirror is whole or not there, secrets stay files."""
+"""The script that fills the volume of mirrors, with real git: a mirror is whole or not there, secrets stay files."""
 
 import base64
 import os
