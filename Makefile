@@ -7,7 +7,7 @@ REPO ?= .
 ARGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: scan install test check lint format types layers schemas clean
+.PHONY: scan install test chaos check lint format types layers schemas clean
 
 scan: install
 	@$(BIN)/weft scan "$(REPO)" $(ARGS)
@@ -16,6 +16,10 @@ install: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest $(ARGS)
+
+# Every fault, with a table of outcomes; CHAOS_RUNS random ones (default 5).
+chaos: $(VENV)/.installed-dev
+	$(BIN)/pytest tests/chaos -m "not deployment" $(ARGS)
 
 # All that CI runs.
 check: lint types layers test

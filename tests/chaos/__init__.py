@@ -1,0 +1,1 @@
+"""Faults: what happens to real clusters, done to real servers, real workers and real scans."""

@@ -1,0 +1,368 @@
+"""A whole cluster for one test: Postgres, Redis, workers, scans, and somebody who reads all the time.
+
+Its moments are found by what the database says, never by waiting for so many seconds.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import psycopg
+from psycopg import sql
+from redis import Redis
+
+from chaos.corpus import NEW, OLD, PROJECT, Corpus
+from chaos.graphs import Graph, Right
+from chaos.processes import Ended, Fleet, Scan, is_surprised
+from chaos.reader import Look
+from weft.stack import PostgresServer, RedisServer
+from weft_storage.model.runs import RunState
+
+T = TypeVar("T")
+
+MOMENT = 60.0
+"""Seconds in which a moment comes that a test waits for."""
+
+_TESTS = Path(__file__).parent.parent
+
+_PACE = """
+CREATE SCHEMA IF NOT EXISTS chaos;
+CREATE OR REPLACE FUNCTION chaos.pause() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_sleep(TG_ARGV[0]::double precision); RETURN NULL; END';
+DROP TRIGGER IF EXISTS pause ON weft.batch;
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: what was done, how it ended, and the seconds from the fault to the right graph."""
+
+    fault: str
+    outcome: str
+    seconds: float
+
+
+@dataclass
+class Cluster:
+    """`old` is published, `new` is what scans must bring about. Everything may be killed by whoever likes to."""
+
+    corpus: Corpus
+    postgres: PostgresServer
+    redis: RedisServer
+    old: Right
+    new: Right
+    rows: list[Row]
+    fleet: Fleet = field(init=False)
+    scans: list[Scan] = field(default_factory=list)
+    acceptable: list[Graph] = field(default_factory=list)
+    _reader: "subprocess.Popen[bytes] | None" = None
+    _fault: str = ""
+    _since: float = 0.0
+    _outcomes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.fleet = Fleet(self.environment())
+        self.acceptable += [self.old.graph, self.new.graph]
+
+    @property
+    def url(self) -> str:
+        """Of the store."""
+        return self.postgres.url
+
+    def environment(self) -> dict[str, str]:
+        """Of all that is started."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
+        return kept | {"WEFT_STORE": self.postgres.url, "WEFT_BROKER": self.redis.url, "WEFT_PROJECT": PROJECT}
+
+    # Who is there ----------------------------------------------------------------------------------
+
+    def worker(self, concurrency: int = 1, *, packed: bool = False, prelude: str = "", kept: bool = False) -> Any:
+        """A worker that listens; with `packed` it reaches no contents by itself. `kept`: replaced when it ends."""
+        reach = () if packed else ("--repositories", str(self.corpus.repositories))
+        return self.fleet.start("--concurrency", str(concurrency), *reach, prelude=prelude, kept=kept)
+
+    def scan(self, *arguments: str, rev: str = NEW, prelude: str = "") -> Scan:
+        """A scan by workers, under way."""
+        options = ("--rev", rev, "--inline-below", "1", "--project", PROJECT, "--format", "json")
+        return self._start("scan", str(self.corpus.root), *options, *arguments, prelude=prelude)
+
+    def resume(self, run_id: int, *arguments: str) -> Scan:
+        """`weft resume` of a run, under way."""
+        return self._start("resume", str(run_id), "--project", PROJECT, "--format", "json", *arguments)
+
+    def _start(self, *arguments: str, prelude: str = "") -> Scan:
+        scan = Scan(arguments, self.environment(), prelude)
+        self.scans.append(scan)
+        return scan
+
+    def read_on(self) -> None:
+        """Have somebody read the published graph all the time, in a process of its own."""
+        self._reader = subprocess.Popen(
+            [sys.executable, "-P", "-m", "chaos.reader", self.url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**self.environment(), "PYTHONPATH": str(_TESTS)},
+        )
+
+    def close(self) -> None:
+        """End everything."""
+        with ExitStack() as stack:
+            stack.callback(self.redis.close)
+            stack.callback(self.postgres.close)
+            stack.callback(self.fleet.stop)
+            for scan in self.scans:
+                stack.callback(scan.close)
+            if self._reader is not None:
+                self._reader.kill()
+                self._reader.communicate()
+
+    # What the database says ------------------------------------------------------------------------
+
+    def ask(self, question: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """The answer of the database."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(question.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def run_id(self) -> int:
+        """The run under way that has work."""
+        return int(self.until(lambda: self.ask("SELECT run FROM weft.weft_work WHERE state = 'running'"))[0][0])
+
+    def batches(self, *states: str) -> list[int]:
+        """Numbers of the batches of the run under way that are in one of the states."""
+        question = (
+            "SELECT number FROM weft.batch JOIN weft.run ON run.id = batch.run AND run.state = 'running' "
+            "WHERE batch.state = ANY (%s) ORDER BY number"
+        )
+        return [number for (number,) in self.ask(question, list(states))]
+
+    def share_done(self) -> float:
+        """How much of the run under way is done, from 0 to 1."""
+        done, every = len(self.batches("done")), len(self.batches("queued", "running", "waiting", "done"))
+        return done / every if every else 0.0
+
+    def run_state(self, run_id: int) -> str:
+        """How a run is recorded."""
+        return str(self.ask("SELECT state FROM weft.run WHERE id = %s", run_id)[0][0])
+
+    def blocked(self, table: str) -> list[int]:
+        """The pids of the processes that wait for somebody who holds a table."""
+        question = (
+            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
+            "WHERE NOT granted AND relation = %s::regclass AND application_name LIKE 'weft %%'"
+        )
+        return [int(name.rpartition(" ")[2]) for (name,) in self.ask(question, f"weft.{table}")]
+
+    # Moments ---------------------------------------------------------------------------------------
+
+    def until(self, is_true: Callable[[], T], timeout: float = MOMENT) -> T:
+        """Wait until something is true; gives what it is."""
+        deadline = time.monotonic() + timeout
+        while not (found := is_true()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it did not come true within {timeout:g} seconds\n{self.told()}")
+            time.sleep(0.02)
+        return found
+
+    @contextmanager
+    def holding(self, table: str) -> Iterator[None]:
+        """Nobody can write into a table meanwhile; who reads, reads on. Whoever gets there stands still."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier("weft", table)))
+            yield
+            if not connection.closed and not connection.broken:
+                connection.rollback()
+
+    def pace(self, seconds: float) -> None:
+        """Let every batch take so much longer, in the database; 0: as long as it takes."""
+        self.ask(_PACE)
+        if seconds:
+            self.ask(
+                "CREATE TRIGGER pause AFTER UPDATE ON weft.batch FOR EACH ROW "
+                f"WHEN (NEW.state = 'done' AND OLD.state <> 'done') EXECUTE FUNCTION chaos.pause('{seconds}')"
+            )
+
+    def end_leases(self) -> None:
+        """Let the leases of all batches run out that are held now."""
+        self.ask("UPDATE weft.batch SET lease_until = clock_timestamp() WHERE state = 'running'")
+
+    def queue(self) -> Redis:
+        """A client of the Redis."""
+        return Redis.from_url(self.redis.url)
+
+    # Faults and judgement --------------------------------------------------------------------------
+
+    def fault(self, sentence: str) -> None:
+        """What is done now. The first one counts: seconds to heal are counted from it."""
+        if not self._fault:
+            self._fault, self._since = sentence, time.monotonic()
+
+    def ends_complete(self, scan: Scan, timeout: float = 180.0) -> Ended:
+        """The scan must end well by itself, and everything be as it should."""
+        ended = scan.wait(timeout)
+        assert ended.code == 0, f"exit code {ended.code}\n{ended.said}\n{self.told()}"
+        self._outcomes.append("complete")
+        self.settle(ended)
+        return ended
+
+    def heals(self, scan: Scan | None = None) -> Ended:
+        """The next scan (or this one) must make it right, at once."""
+        ended = (scan or self.scan()).wait()
+        assert ended.code == 0, f"exit code {ended.code}\n{ended.said}\n{self.told()}"
+        self._outcomes.append("right by the next scan" if scan is None else "right by resume")
+        self.settle(ended)
+        return ended
+
+    def ends_incomplete(self, scan: Scan) -> dict[str, str]:
+        """The scan must end incomplete and name files; gives them with the reasons."""
+        ended = scan.wait()
+        assert ended.code == 3, f"exit code {ended.code}\n{ended.said}\n{self.told()}"
+        assert not is_surprised(ended.said), ended.said
+        named = dict(self._failed())
+        assert named
+        assert set(named) <= {each["path"] for each in ended.document["problems"]}
+        self._outcomes.append(f"incomplete, naming {len(named)} of {ended.document['counts']['files']} files")
+        return named
+
+    def ends_failed(self, scan: Scan, *parts: str) -> Ended:
+        """The scan must fail with one clear sentence that holds these parts; the old graph stays."""
+        ended = scan.wait()
+        assert ended.code == 2, f"exit code {ended.code}\n{ended.said}\n{self.told()}"
+        assert not is_surprised(ended.said), ended.said
+        for part in parts:
+            assert part in ended.sentence, ended.said
+        self._outcomes.append("failed with a sentence")
+        return ended
+
+    def dies(self, scan: Scan) -> None:
+        """Kill a scan as a machine does that loses its power."""
+        scan.signal(signal.SIGKILL)
+        assert scan.wait().code == -signal.SIGKILL
+        self._outcomes.append("killed")
+
+    def note(self, outcome: str) -> None:
+        """Something about the outcome for the table."""
+        self._outcomes.append(outcome)
+
+    def settle(self, ended: Ended) -> None:
+        """The right graph is published, nobody saw another than it should have been, and nothing is left behind."""
+        seconds = time.monotonic() - self._since
+        self._check_readers()
+        assert not is_surprised(ended.said), ended.said
+        self._check_scans()
+        self._check_nothing_is_held()
+        if self._fault:
+            self.rows.append(Row(self._fault, "; ".join(self._outcomes), seconds))
+
+    def told(self) -> str:
+        """All that everybody said, for whoever must find out why."""
+        workers = "\n".join(f"-- worker {worker.pid}\n{worker.text()}" for worker in list(self.fleet.workers))
+        scans = "\n".join(f"-- scan {scan.process.pid}\n{scan.said()}" for scan in self.scans)
+        return f"{scans}\n{workers}"
+
+    def _failed(self) -> list[tuple[str, str]]:
+        question = "SELECT path, reason FROM weft.failure WHERE run = (SELECT max(run) FROM weft.work) ORDER BY path"
+        return [(str(path), str(reason)) for path, reason in self.ask(question)]
+
+    def _check_readers(self) -> None:
+        looks = self._end_reading()
+        right = self.new.graph
+        assert looks, "nobody has read anything"
+        for look in looks:
+            assert look.whole in self.acceptable, f"a reader saw a mixture in run {look.run_id}\n{self.told()}"
+            assert look.edges in {graph.edges for graph in self.acceptable}
+            assert look.rows in {graph.rows for graph in self.acceptable}
+        assert looks[-1].whole == right, f"what is published is not right\n{self.told()}"
+        runs = [look.run_id for look in looks]
+        assert runs == sorted(runs), "a reader saw an older graph after a newer one"
+
+    def _end_reading(self) -> list[Look]:
+        """All that the reader saw; it looks once more before it ends."""
+        assert self._reader is not None
+        published = int(self.ask("SELECT run FROM weft.published WHERE name = %s", PROJECT)[0][0])
+        looks: list[Look] = []
+        assert self._reader.stdout is not None
+        while not looks or looks[-1].run_id != published:
+            line = self._reader.stdout.readline()
+            assert line.startswith(b'{"run_id"'), f"the reader has ended\n{line.decode()}\n{self.told()}"
+            looks.append(msgspec.json.decode(line, type=Look))
+        rest, _ = self._reader.communicate(timeout=30)
+        lines = rest.splitlines()
+        looks += [msgspec.json.decode(line, type=Look) for line in lines[:-1]]
+        assert b'"looks"' in lines[-1]
+        return looks
+
+    def _check_scans(self) -> None:
+        for scan in self.scans:
+            assert not is_surprised(scan.said()), scan.said()
+        assert not self.fleet.surprises(), "\n".join(self.fleet.surprises())
+
+    def _check_nothing_is_held(self) -> None:
+        """No locks, no open transactions, no run under way; the next scan begins at once and finds nothing to do."""
+        self.until(lambda: not self._held(), 30)
+        ended = self.scan("--lock-timeout", "0").wait()
+        assert ended.code == 0, ended.said
+        assert ended.document["counts"]["analyzed"] == 0
+        assert ended.document["affected"] == 0
+
+    def _held(self) -> list[tuple[Any, ...]]:
+        held = self.ask(
+            "SELECT 'lock', locktype, pid FROM pg_locks WHERE locktype = 'advisory' "
+            "UNION ALL SELECT 'transaction', query, pid FROM pg_stat_activity "
+            "WHERE state LIKE 'idle in transaction%' AND application_name LIKE 'weft %'"
+        )
+        running = self.ask("SELECT 'run', id::text, 0 FROM weft.run WHERE state = %s", RunState.RUNNING.value)
+        return held + running
+
+
+@contextmanager
+def made_cluster(
+    corpus: Corpus,
+    old: Right,
+    new: Right,
+    template: Path,
+    rows: list[Row],
+    *,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Cluster]:
+    """A cluster whose store holds the old graph already: `template` is the data folder of its Postgres."""
+    with ExitStack() as stack:
+        server = stack.enter_context(_closing(PostgresServer(settings=settings)))
+        subprocess.run(["cp", "-a", str(template), server.data_folder], check=True)
+        server.start()
+        queue = stack.enter_context(_closing(RedisServer(append_only=True)))
+        queue.start()
+        cluster = Cluster(corpus, server, queue, old, new, rows)
+        stack.callback(cluster.close)
+        cluster.read_on()
+        yield cluster
+
+
+@contextmanager
+def _closing(server: Any) -> Iterator[Any]:
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def make_template(corpus: Corpus, folder: Path) -> Path:
+    """The data folder of a stopped Postgres whose store holds the graph of the old branch."""
+    from weft.configuration import settings_of
+    from weft.pipeline import Options, analyze
+    from weft_storage.backends import open_store
+
+    with PostgresServer() as server:
+        with open_store(server.url) as store:
+            analyze(store, str(corpus.root), settings_of(str(corpus.root), OLD), Options(PROJECT, rev=OLD))
+        server.stop()
+        subprocess.run(["cp", "-a", server.data_folder, str(folder)], check=True)
+    return folder / "data"
