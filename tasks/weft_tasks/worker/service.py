@@ -37,9 +37,9 @@ EXIT_CUT_OFF = 1
 
 def run(settings: WorkerSettings) -> int:
     """What `serve` promises, in an environment that holds nothing foreign."""
-    _check_store(settings)
     with Messages(settings.broker_url) as messages:
         messages.check()
+    _check_store(settings)
     # What this folder holds is nobody's business here: it may be the repository that is scanned.
     os.chdir("/")
     set_up_logging(settings.log_format, settings.log_level)

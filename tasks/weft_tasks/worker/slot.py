@@ -115,7 +115,6 @@ class Slot:
         try:
             extracted = self._extract(claim, lease)
         except ContentUnreachable as error:
-            self._close_box()
             self._ask(lambda work: work.release(claim, waiting=True))
             logger.info("waits for contents: %r cannot be reached", error.path, extra=_fields(message, claim))
             return Report(Outcome.WAITING, message.number)
@@ -134,7 +133,11 @@ class Slot:
 
     def _extract(self, claim: Claim, lease: Lease) -> list[Extracted]:
         contents = self._sources.of_batch(claim.terms.project, _unpacked(claim))
-        return list(extract_batch(claim.jobs, self._open_box(claim.terms.limits), contents, lease.is_lost))
+        try:
+            return list(extract_batch(claim.jobs, self._open_box(claim.terms.limits), contents, lease.is_lost))
+        except BaseException:
+            self._close_box()  # It may still be at a file of this batch.
+            raise
 
     def _complete(self, claim: Claim, lease: Lease, extracted: list[Extracted]) -> Completion:
         facts = [each.facts for each in extracted if each.facts is not None]
