@@ -86,7 +86,9 @@ def _log(speaker: Voice) -> None:
 
     level = logging.ERROR if speaker.quiet else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("tornado.access").setLevel(level if speaker.verbose else logging.ERROR)
+    # The inspector warns whenever no worker is there, which the page shows.
+    for chatty in ("tornado.access", "flower.inspector"):
+        logging.getLogger(chatty).setLevel(level if speaker.verbose else logging.ERROR)
 
 
 def _announce(address: str, port: int, url_prefix: str, speaker: Voice) -> None:
