@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -18,6 +19,7 @@ from git_repository import write
 from planned_runs import PROJECT, planned_run
 from test_crashbox import GOOD, HUNGRY
 from test_worker_parts import STRAYS
+from tls_proxy import make_certificate, tls_proxy
 from weft.stack import PostgresServer
 from weft_storage.backends import Store, open_store, work_of
 from weft_storage.model.errors import BrokerUnavailable
@@ -27,11 +29,12 @@ from weft_tasks.jobs import fingerprint
 from weft_tasks.jobs.packs import pack_contents
 from weft_tasks.worker.app import extract_signature, make_app
 from weft_tasks.worker.dispatch import Listener, Messages, queue_name
+from weft_tasks.worker.settings import WorkerSettings
+from weft_tasks.worker.slot import Slot
 from workers import Worker, children_of, is_alive, running_worker
 
-
 # Long enough to be caught in the act, short enough to be waited for.
-SLOW = b"x = [\n" + b"    [1, 2, (3, 4)],\n" * 200_000
+SLOW = b"x = [\n" + b"    [1, 2, (3, 4)],\n" * 100_000
 
 
 @pytest.fixture
@@ -253,7 +256,7 @@ class TestPoison:
     def test_each_sort_is_named_and_the_rest_of_the_batch_goes_on(
         self, store: Store, messages: Messages, postgres_url: str, redis_url: str, checkouts: Path
     ) -> None:
-        batch = {"good.py": GOOD, "slow.py": SLOW, "hungry.py": HUNGRY, "fine.py": b"import good\n"}
+        batch = {"good.py": GOOD, "slow.py": SLOW * 6, "hungry.py": HUNGRY, "fine.py": b"import good\n"}
         mount(checkouts, batch)
         limits = Limits(memory=400 << 20, timeout=1.0)
         with (
@@ -384,6 +387,24 @@ class TestDying:
             wait_until(lambda: left_in_redis(client) == (0, 0))
 
 
+class TestFinalizing:
+    def test_a_run_whose_finalizing_needs_too_much_memory_has_failed(
+        self, store: Store, postgres_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def exhaust(*_: object, **__: object) -> None:
+            raise MemoryError
+
+        monkeypatch.setattr("weft_tasks.worker.slot.finalize_staged", exhaust)
+        slot = Slot(WorkerSettings(postgres_url, redis_url), "here:1")
+        with planned_run(store, [files(1)]) as planned:
+            assert slot.finalize(planned.run.id) == "failed"
+            run = planned.work.run(planned.run.id)
+            assert run is not None
+            assert (run.state, run.error) == (RunState.FAILED, "finalizing needs more memory than the worker has")
+            assert slot.finalize(planned.run.id + 1) == "over"
+        slot.close()
+
+
 class TestEnding:
     def test_sigterm_lets_the_batch_in_hand_end_and_takes_no_other(
         self, store: Store, messages: Messages, postgres_url: str, redis_url: str, checkouts: Path,
@@ -450,6 +471,31 @@ class TestAway:
             assert planned.state() is RunState.PUBLISHED
             assert len(planned.known()) == 2000
             assert worker.process.poll() is None
+
+
+class TestEncrypted:
+    def test_work_goes_by_tls_to_a_broker_that_is_who_it_says(
+        self, store: Store, postgres_url: str, redis_url: str, checkouts: Path, tmp_path: Path
+    ) -> None:
+        batches = [files(3, "a"), files(3, "b")]
+        mount(checkouts, *batches)
+        certificate, key = make_certificate(tmp_path)
+        port = urlsplit(redis_url).port
+        assert port is not None
+        with tls_proxy(port, certificate, key) as secure:
+            url = f"rediss://localhost:{secure}/0"
+            with Messages(url) as stranger, pytest.raises(BrokerUnavailable, match="certificate verify failed"):
+                stranger.check()
+            url += f"?ssl_ca_certs={certificate}"
+            with (
+                Messages(url) as messages,
+                running_worker(postgres_url, url, checkouts=checkouts),
+                planned_run(store, batches) as planned,
+            ):
+                messages.send_run(planned.run.id, planned.labelled, planned.terms)
+                planned.wait_until_over()
+                assert planned.state() is RunState.PUBLISHED
+                assert len(messages.listeners(2.0)) == 1
 
 
 class TestStarting:
