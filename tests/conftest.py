@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from repositories import Repository
 from weft_storage.backends import open_store
 
-pytest_plugins = ("servers",)
+pytest_plugins = ("browser", "compose", "servers")
 
 settings.register_profile("fast", max_examples=25, deadline=None)
 settings.register_profile("ci", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
