@@ -11,20 +11,21 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import LiteralString, TypeVar
 
 import msgspec
 import psycopg
 import pytest
 
 from store_samples import ODD_NAMES, ODD_TEXT, digest, facts
-from weft_storage.backends import codec
+from weft_storage.backends import Part
 from weft_storage.backends.postgres.database import PostgresDatabase, migrate
 from weft_storage.backends.postgres.jobs import decode_jobs, encode_jobs
+from weft_storage.backends.postgres.store import PostgresStore
 from weft_storage.backends.postgres.work import PostgresWork
 from weft_storage.model.errors import StoreUnavailable
 from weft_storage.model.quarantine import quarantine_name
-from weft_storage.model.runs import Run, RunState, StoredFacts
+from weft_storage.model.runs import Run, RunState
 from weft_storage.model.work import BatchState, Claim, Failure, Limits, NewBatch, Terms, WorkerRecord
 from work_samples import TERMS, WorkFixture, batch, failure, job, pack
 
@@ -280,7 +281,8 @@ def test_facts_are_stored_as_the_store_reads_them(it: WorkFixture) -> None:
     ]
     run_id = it.plan(batch(1))
     it.work.complete(it.claim(run_id), put, [])
-    assert stored_facts(it.database, [each.key for each in put]) == put
+    stored = PostgresStore(it.database).facts([each.key for each in put], ~Part(0))
+    assert sorted(stored, key=lambda each: each.key) == sorted(put, key=lambda each: each.key)
 
 
 def test_completing_twice_with_one_claim_counts_once(it: WorkFixture) -> None:
@@ -393,6 +395,28 @@ def test_workers_that_store_the_same_facts_in_any_order_never_deadlock(it: WorkF
     assert together(complete, claims) == [True] * 8
     assert len(it.known_facts()) == 400
     assert len(it.work.failures(run_id)) == len(it.quarantined()) == 100
+
+
+@pytest.mark.parametrize("table", ["facts", "failure", "quarantine"])
+def test_those_who_store_the_same_keys_wait_in_turn(it: WorkFixture, postgres_url: str, table: str) -> None:
+    first = it.plan(batch(1), batch(2))
+    second = first if table == "failure" else it.plan(batch(1), batch(2))
+    claims = [it.claim(first, 1), it.claim(second, 2)]
+    seeds = sorted(range(3), key=lambda seed: key_in(table, seed))
+
+    def complete(claim: Claim) -> bool:
+        order = seeds if claim.number == 1 else seeds[::-1]
+        put = [facts(seed) for seed in order if table == "facts"]
+        failed = [failure(seed, poison=table == "quarantine") for seed in order if table != "facts"]
+        return it.work.complete(claim, put, failed).accepted
+
+    with psycopg.connect(postgres_url) as blocker, ThreadPoolExecutor(2) as threads:
+        # In the order in which they are given, each would take one key and then wait for the other's.
+        blocker.execute(*inserting(table, first, key_in(table, seeds[1])))
+        completing = [threads.submit(complete, claim) for claim in claims]
+        wait_until(lambda: blocked(it.database) == 2)
+        blocker.rollback()
+        assert [each.result(20) for each in completing] == [True, True]
 
 
 def test_of_two_that_complete_one_batch_only_the_later_claim_counts(it: WorkFixture) -> None:
@@ -839,6 +863,21 @@ def lose(it: WorkFixture, run_id: int, number: int) -> Claim:
     return claim
 
 
+def key_in(table: str, seed: object) -> bytes:
+    """The key under which a table has what there is to say of a job."""
+    return quarantine_name(digest(seed), TERMS.limits) if table == "quarantine" else digest(seed)
+
+
+def inserting(table: str, run_id: int, key: bytes) -> tuple[LiteralString, list[object]]:
+    """A statement that takes a key of a table."""
+    statements: dict[str, tuple[LiteralString, list[object]]] = {
+        "facts": ("INSERT INTO weft.facts VALUES (%s, '[]', '', '', '')", [key]),
+        "failure": ("INSERT INTO weft.failure VALUES (%s, %s, '', '', false, false)", [run_id, key]),
+        "quarantine": ("INSERT INTO weft.quarantine VALUES (%s, '')", [key]),
+    }
+    return statements[table]
+
+
 def unpacked(claim: Claim) -> object:
     assert claim.pack is not None
     return msgspec.msgpack.decode(zlib.decompress(claim.pack), type=dict[bytes, bytes])
@@ -860,19 +899,6 @@ def together(call: Callable[[A], B], arguments: Iterable[A]) -> list[B]:
 
     with ThreadPoolExecutor(len(given)) as threads:
         return list(threads.map(begin, given, timeout=60))
-
-
-def stored_facts(database: PostgresDatabase, keys: Iterable[bytes]) -> list[StoredFacts]:
-    sql = "SELECT key, problems, imports, declarations, interface FROM weft.facts WHERE key = $1"
-    return [
-        StoredFacts(key, part(imports), part(declarations), part(interface), codec.decode_problems(problems))
-        for each in keys
-        for key, problems, imports, declarations, interface in database.query(sql, each)
-    ]
-
-
-def part(raw: bytes) -> bytes:
-    return codec.decode_part(codec.encode_bytes(raw))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

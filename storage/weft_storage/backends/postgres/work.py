@@ -14,6 +14,7 @@ from weft_storage.backends import codec
 from weft_storage.backends.postgres.database import PostgresDatabase
 from weft_storage.backends.postgres.jobs import decode_jobs, encode_jobs, languages_of, part_of_pack
 from weft_storage.backends.postgres.problems import DAMAGED
+from weft_storage.backends.postgres.store import PostgresStore
 from weft_storage.backends.statements import statements
 from weft_storage.backends.work import Completion
 from weft_storage.model.errors import StoreUnavailable
@@ -44,6 +45,7 @@ class PostgresWork:
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
+        self._caches = PostgresStore(database)
         self._sql = statements("postgres/work.sql")
 
     # Planning --------------------------------------------------------------------------------------
@@ -241,20 +243,12 @@ class PostgresWork:
         )
 
     def _put_facts(self, facts: Sequence[StoredFacts]) -> None:
-        if not facts:
-            return
-        parts = [(each.imports, each.interface, each.declarations) for each in facts]
-        self._query(
-            "put_facts",
-            [each.key for each in facts],
-            [codec.encode_problems(each.problems) for each in facts],
-            *([codec.decode_bytes(codec.encode_part(part)) for part in column] for column in zip(*parts, strict=True)),
-        )
+        # In the order of keys over all that the store writes at a time, too.
+        self._caches.put_facts(sorted(facts, key=lambda each: each.key))
 
     def _quarantine(self, failures: Sequence[Failure], limits: Limits) -> None:
         reasons = {quarantine_name(each.key, limits): each.reason for each in failures if each.poison}
-        if reasons:
-            self._query("quarantine", list(reasons), list(map(codec.encode_name, reasons.values())))
+        self._caches.quarantine(dict(sorted(reasons.items())))
 
     # State -----------------------------------------------------------------------------------------
 

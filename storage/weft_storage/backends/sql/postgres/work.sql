@@ -203,19 +203,3 @@ RETURNING 1
 DELETE FROM weft.worker WHERE name IN (
     SELECT name FROM weft.worker WHERE seen < clock_timestamp() - interval '1 day' ORDER BY name FOR UPDATE SKIP LOCKED
 )
-
--- Caches: what workers write for everybody -----------------------------------------------------------
-
--- name: put_facts
-INSERT INTO weft.facts (key, problems, imports, interface, declarations)
-SELECT key, problems, imports, interface, declarations
-FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::bytea[], $5::bytea[])
-    AS new (key, problems, imports, interface, declarations)
-ORDER BY key
-ON CONFLICT (key) DO NOTHING
-
--- name: quarantine
-INSERT INTO weft.quarantine (key, reason)
-SELECT key, reason FROM unnest($1::bytea[], $2::text[]) AS new (key, reason)
-ORDER BY key
-ON CONFLICT (key) DO UPDATE SET reason = excluded.reason
