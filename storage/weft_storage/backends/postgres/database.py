@@ -7,7 +7,7 @@ Only transactions are relied on, never sessions, so that a pooler in transaction
 import contextlib
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -24,6 +24,10 @@ from weft_storage.model.errors import StoreTooNew, StoreUnavailable
 SCHEMA_VERSION = len(scripts("postgres/migrations"))
 
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+# https://www.postgresql.org/docs/current/sql-copy.html
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END = b"\xff\xff"
 
 # A lock is held by a transaction that does nothing: it must not be ended for that. Where the holder's machine vanished
 # the server should notice within a minute (for connections over TCP; others ignore it).
@@ -55,12 +59,10 @@ class PostgresDatabase:
             cursor = connection.execute(sql.encode(), parameters or None, binary=True)
             return cursor.fetchall() if cursor.description else []
 
-    def copy(self, sql: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Send rows of the types to a `COPY ... FROM STDIN (FORMAT binary)`."""
+    def copy(self, sql: str, rows: Iterable[bytes]) -> None:
+        """Send rows to a `COPY ... FROM STDIN (FORMAT binary)`, each as that format has it."""
         with self._connection() as connection, self._translating(), connection.cursor().copy(sql.encode()) as copy:
-            copy.set_types(types)
-            for row in rows:
-                copy.write_row(row)
+            copy.write(b"".join((_COPY_HEADER, *rows, _COPY_END)))
 
     def script(self, sql: str) -> None:
         """Execute statements without parameters, separated by semicolons."""

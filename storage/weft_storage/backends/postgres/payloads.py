@@ -8,6 +8,7 @@ import json
 import sys
 from array import array
 from collections.abc import Callable, Mapping
+from struct import Struct
 from typing import Any
 
 import msgspec
@@ -20,8 +21,16 @@ from weft_storage.model.runs import ImporterRow, Run
 
 _KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
-_HEADER = 20
-"""Bytes before the elements of an array of one dimension, as `array_send` gives it."""
+# Postgres's binary formats. An array: dimensions, whether there are nulls, type, and length and lower bound of the
+# dimension; then every element as its length in four bytes and its big-endian value.
+_ROW_START = Struct(">hii")
+_LENGTH = Struct(">i")
+_ARRAY_START = Struct(">iiIii")
+_INTEGER, _SMALLINT = 23, 21
+_JSONB_VERSION = b"\x01"
+
+_ENCODED = '"\\"'
+"""Stands in JSON where some string begins with a quote, as those of `codec.encode_name` may."""
 
 _SUMMARY = (
     "revision",
@@ -69,13 +78,26 @@ def encode_summary(run: Run) -> str:
     return json.dumps(_map_text({name: fields[name] for name in _SUMMARY}, codec.encode_name))
 
 
-def encode_targets(row: ImporterRow, ids: Mapping[str, int]) -> tuple[list[int], list[int]]:
-    """Where an importer's edges lead: ids of paths, and numbers of kinds."""
-    return [ids[edge.imported] for edge in row.edges], [_KIND_NUMBERS[edge.kind] for edge in row.edges]
+def binary_row(path: int, *fields: bytes) -> bytes:
+    """A row of COPY's binary format: an `integer`, and fields in their binary format."""
+    parts = [_ROW_START.pack(1 + len(fields), 4, path)]
+    for field in fields:
+        parts += (_LENGTH.pack(len(field)), field)
+    return b"".join(parts)
 
 
-def encode_details(row: ImporterRow) -> str:
-    """What else there is to say of an importer's edges, in their order, as text for jsonb."""
+def encode_targets(row: ImporterRow, ids: Mapping[str, int]) -> tuple[bytes, bytes]:
+    """Where an importer's edges lead, in binary format: `integer[]` of paths' ids, `smallint[]` of kinds' numbers."""
+    imported, kinds = array("I", bytes(8 * len(row.edges))), array("H", bytes(6 * len(row.edges)))
+    imported[0::2] = array("I", [4]) * len(row.edges)
+    imported[1::2] = array("I", [ids[edge.imported] for edge in row.edges])
+    kinds[1::3] = array("H", [2]) * len(row.edges)
+    kinds[2::3] = array("H", [_KIND_NUMBERS[edge.kind] for edge in row.edges])
+    return _binary_array(_INTEGER, len(row.edges), imported), _binary_array(_SMALLINT, len(row.edges), kinds)
+
+
+def encode_details(row: ImporterRow) -> bytes:
+    """What else there is to say of an importer's edges, in their order, as `jsonb` in binary format."""
     return _encode([(edge.line, edge.specifier, edge.names, edge.ambiguous) for edge in row.edges])
 
 
@@ -89,8 +111,8 @@ def decode_edges(importer: str, imported: bytes, kinds: bytes, details: str, pat
     return sorted(found)
 
 
-def encode_outside(row: ImporterRow) -> str:
-    """Imports of an importer that lead to nothing in the repository, as text for jsonb."""
+def encode_outside(row: ImporterRow) -> bytes:
+    """Imports of an importer that lead to nothing in the repository, as `jsonb` in binary format."""
     return _encode(
         [
             (each.line, each.specifier, each.status, each.kind, each.names, each.package, each.probed)
@@ -121,10 +143,15 @@ def ids_of(sent: bytes) -> "array[int]":
     return _elements(sent, "I")
 
 
+def _binary_array(kind: int, count: int, elements: "array[int]") -> bytes:
+    if sys.byteorder == "little":
+        elements.byteswap()
+    return _ARRAY_START.pack(1, 0, kind, count, 1) + elements.tobytes()
+
+
 def _elements(sent: bytes, code: str) -> "array[int]":
-    """Every element is its length in four bytes and its big-endian value in as many as an item of `code` has."""
     words = array(code)
-    words.frombytes(sent[_HEADER:])
+    words.frombytes(sent[_ARRAY_START.size :])
     if sys.byteorder == "little":
         words.byteswap()
     stride = 4 // words.itemsize + 1
@@ -133,26 +160,21 @@ def _elements(sent: bytes, code: str) -> "array[int]":
     return words[stride - 1 :: stride]
 
 
-def _encode(value: list[tuple[Any, ...]]) -> str:
+def _encode(value: list[tuple[Any, ...]]) -> bytes:
     try:
-        text = _encode_json(value).decode()
+        raw = _encode_json(value)
     except UnicodeEncodeError:  # Lone surrogates.
-        text = ""
-    if text and not _may_be_encoded(text) and "\\u0000" not in text:
-        return text
-    return _encode_json(_map_text(msgspec.to_builtins(value), codec.encode_name)).decode()
+        raw = b""
+    if not raw or b"\\u0000" in raw or _ENCODED.encode() in raw:
+        raw = _encode_json(_map_text(msgspec.to_builtins(value), codec.encode_name))
+    return _JSONB_VERSION + raw
 
 
 def _decode(text: str, decoder: "msgspec.json.Decoder[list[Any]]") -> list[Any]:
-    if not _may_be_encoded(text):
+    if _ENCODED not in text:
         return decoder.decode(text)
     decoded: list[Any] = msgspec.convert(_map_text(msgspec.json.decode(text), codec.decode_name), decoder.type)
     return decoded
-
-
-def _may_be_encoded(text: str) -> bool:
-    """Whether some string in the JSON begins with a quote, as those of `codec.encode_name` do."""
-    return '"\\"' in text
 
 
 def _map_text(value: Any, change: Callable[[str], str]) -> Any:

@@ -15,7 +15,6 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.types.json import set_json_dumps
 
 from weft_storage.backends.postgres.problems import CLOSED, is_starting, unavailable
 from weft_storage.backends.postgres.url import CONNECT_SECONDS, Target
@@ -100,8 +99,6 @@ class Pool:
                     raise unavailable(self._target.url, exc, self._target.password) from exc
                 time.sleep(_PAUSE)
             else:
-                # Whoever writes JSON has its text already.
-                set_json_dumps(str.encode, connection)
                 self._all.add(connection)
                 return connection
 

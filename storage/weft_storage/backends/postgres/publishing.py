@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from weft_storage.backends import codec
 from weft_storage.backends.postgres import payloads
 from weft_storage.backends.postgres.database import PostgresDatabase
+from weft_storage.backends.postgres.payloads import binary_row
 from weft_storage.backends.statements import statements
 from weft_storage.model.files import FileRecord
 from weft_storage.model.paths import encode_text
@@ -20,13 +21,7 @@ from weft_storage.model.states import STATE_NAMES, Affected, Components, decode_
 # Rows are sent so many at a time: between these, whoever gives them may read the store.
 _ROWS_AT_ONCE = 4096
 
-_COLUMNS = {
-    "file": ("int4", "text"),
-    "adjacency": ("int4", "int4[]", "int2[]"),
-    "detail": ("int4", "jsonb"),
-    "outside": ("int4", "jsonb"),
-    "reads": ("int4", "bytea"),
-}
+_TABLES = ("file", "adjacency", "detail", "outside", "reads")
 
 T = TypeVar("T")
 
@@ -46,16 +41,12 @@ class Publisher:
         """Write all changes; the caller says afterwards that the run has a graph."""
         self._remove(publication.removed_files, of_file=True)
         self._remove(publication.removed_rows, of_file=False)
-        for number, records in enumerate(_batches(publication.files, _ROWS_AT_ONCE)):
+        for records in _batches(publication.files, _ROWS_AT_ONCE):
             self._stage_records(records)
-            self._analyze_after_first(number)
-        for number, rows in enumerate(_batches(publication.rows, _ROWS_AT_ONCE)):
+        for rows in _batches(publication.rows, _ROWS_AT_ONCE):
             self._stage_rows(rows)
-            self._analyze_after_first(number)
         if self._has_stages:
-            for table in _COLUMNS:
-                self._query(f"close_{table}", self._project, self._run)
-                self._query(f"add_{table}", self._project, self._run)
+            self._merge_stages()
         for name, payload in sorted(publication.states.items()):
             self._write_state(name, payload)
 
@@ -63,51 +54,55 @@ class Publisher:
 
     def _remove(self, paths: Iterable[str], *, of_file: bool) -> None:
         for some in _batches(map(encode_text, paths), _ROWS_AT_ONCE):
-            self._make_stages()
-            self._query("name_paths", self._project, some, of_file)
+            found = self._query("path_ids", self._project, some)
+            self._name([path_id for _, path_id in found], of_file=of_file)
 
     def _stage_records(self, records: Sequence[FileRecord]) -> None:
-        self._make_stages()
-        self._intern(record.path for record in records)
-        self._name([record.path for record in records], of_file=True)
-        self._stage("file", ((self._ids[record.path], codec.encode_record(record)) for record in records))
+        ids = self._intern(record.path for record in records)
+        self._name([ids[record.path] for record in records], of_file=True)
+        encode = codec.encode_record
+        self._stage("file", (binary_row(ids[record.path], encode(record).encode()) for record in records))
 
     def _stage_rows(self, rows: Sequence[ImporterRow]) -> None:
-        self._make_stages()
         targets = (edge.imported for row in rows for edge in row.edges)
-        self._intern(itertools.chain((row.importer for row in rows), targets))
-        self._name([row.importer for row in rows], of_file=False)
-        ids = self._ids
-        with_edges = [row for row in rows if row.edges]
-        self._stage("adjacency", ((ids[row.importer], *payloads.encode_targets(row, ids)) for row in with_edges))
-        self._stage("detail", ((ids[row.importer], payloads.encode_details(row)) for row in with_edges))
-        self._stage("outside", ((ids[row.importer], payloads.encode_outside(row)) for row in rows if row.outside))
-        self._stage("reads", ((ids[row.importer], payloads.encode_reads(row)) for row in rows if row.reads))
+        ids = self._intern(itertools.chain((row.importer for row in rows), targets))
+        self._name([ids[row.importer] for row in rows], of_file=False)
+        edges = [(ids[row.importer], row) for row in rows if row.edges]
+        self._stage("adjacency", (binary_row(path, *payloads.encode_targets(row, ids)) for path, row in edges))
+        self._stage("detail", (binary_row(path, payloads.encode_details(row)) for path, row in edges))
+        outside = ((ids[row.importer], row) for row in rows if row.outside)
+        self._stage("outside", (binary_row(path, payloads.encode_outside(row)) for path, row in outside))
+        reads = ((ids[row.importer], row) for row in rows if row.reads)
+        self._stage("reads", (binary_row(path, payloads.encode_reads(row)) for path, row in reads))
 
-    def _stage(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        self._database.copy(self._sql[f"stage_{table}"], _COLUMNS[table], rows)
+    def _stage(self, table: str, rows: Iterable[bytes]) -> None:
+        self._database.copy(self._sql[f"stage_{table}"], rows)
 
-    def _name(self, paths: Iterable[str], *, of_file: bool) -> None:
-        """Whatever is there already of these gives way, where it is not equal to what is staged."""
-        self._query("name_ids", [self._ids[path] for path in paths], of_file)
-
-    def _make_stages(self) -> None:
+    def _name(self, ids: Sequence[int], *, of_file: bool) -> None:
+        """Whatever is there already of these paths gives way, where it is not equal to what is staged."""
         if not self._has_stages:
             self._database.script(self._sql["make_stages"])
             self._has_stages = True
+        self._query("name_ids", ids, of_file)
 
-    def _analyze_after_first(self, number: int) -> None:
-        """Let the planner know that there are many rows: it believes that new tables are small."""
-        if number == 1:
-            self._query("analyze_stages")
+    def _merge_stages(self) -> None:
+        # Else the planner would guess how many rows there are.
+        self._query("analyze_stages")
+        for table in _TABLES:
+            self._query(f"close_{table}", self._project, self._run)
+            self._query(f"add_{table}", self._project, self._run)
 
-    def _intern(self, paths: Iterable[str]) -> None:
-        """Give every path its id; new ones are numbered in the order of their names."""
-        texts = {encode_text(path): path for path in sorted({path for path in paths if path not in self._ids})}
-        for some in _batches(texts, _ROWS_AT_ONCE):
-            self._query("intern", self._project, some)
+    def _intern(self, paths: Iterable[str]) -> dict[str, int]:
+        """The ids of all paths up to now; new ones are numbered in the order of their names."""
+        unknown = {encode_text(path): path for path in sorted({path for path in paths if path not in self._ids})}
+        for some in _batches(unknown, _ROWS_AT_ONCE):
             found = self._query("path_ids", self._project, some)
-            self._ids.update((texts[text], path_id) for text, path_id in found)
+            self._ids.update((unknown[text], path_id) for text, path_id in found)
+            new = [text for text in some if unknown[text] not in self._ids]
+            if new:
+                added = self._query("add_paths", self._project, new)
+                self._ids.update((unknown[text], path_id) for text, path_id in added)
+        return self._ids
 
     # States ----------------------------------------------------------------------------------------
 
@@ -121,14 +116,14 @@ class Publisher:
                 self._write_components(decode_state(payload, Components).components)
 
     def _write_affected(self, affected: Affected) -> None:
-        self._intern(each.path for each in (*affected.files, *affected.weak))
+        ids = self._intern(each.path for each in (*affected.files, *affected.weak))
         for files, is_weak in ((affected.files, False), (affected.weak, True)):
-            rows = ((self._ids[each.path], each.change, each.resolved_anew, is_weak) for each in files)
+            rows = ((ids[each.path], each.change, each.resolved_anew, is_weak) for each in files)
             self._write_rows("add_affected", rows)
 
     def _write_components(self, components: Collection[Collection[str]]) -> None:
-        self._intern(path for members in components for path in members)
-        rows = ((number, self._ids[path]) for number, members in enumerate(components, 1) for path in members)
+        ids = self._intern(path for members in components for path in members)
+        rows = ((number, ids[path]) for number, members in enumerate(components, 1) for path in members)
         self._write_rows("add_component", rows)
 
     def _write_rows(self, name: str, rows: Iterable[tuple[Any, ...]]) -> None:

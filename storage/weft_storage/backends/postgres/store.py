@@ -188,7 +188,7 @@ class PostgresStore:
             with self._decoding():
                 ids = {target for _, imported, _, _ in rows for target in payloads.ids_of(imported)}
             paths = self._path_texts(ids)
-        return self._decoded(payloads.decode_edges(path, *halves, paths) for path, *halves in rows)
+        return self._decoded(payloads.decode_edges(row[0], row[1], row[2], row[3], paths) for row in rows)
 
     def outside(
         self, project: str, importers: Collection[str] | None = None, *, at: int | None = None

@@ -1,5 +1,6 @@
 -- Named statements of the store. `{table}` in a name makes one statement per table listed after it.
--- Many rows come as arrays, one a column. Whatever writes several rows of a cache does so in the order of their keys, so
+-- Many rows come as arrays, one a column. LATERAL with LIMIT 1 fixes how a path is looked up: by the index, one after the
+-- other, and not by hashing all paths there are. Whatever writes several rows of a cache does so in the order of their keys, so
 -- that two who write the same ones wait for each other in turn, never in a circle.
 
 -- Caches ---------------------------------------------------------------------------------------------
@@ -115,38 +116,38 @@ DELETE FROM weft.lock_holder WHERE project = $1 AND process = $2
 
 -- Publishing: $1 is the project and $2 the run, wherever there are these -------------------------------
 
--- name: intern
-INSERT INTO weft.path (project, text)
-SELECT $1, new.text FROM unnest($2::text[]) WITH ORDINALITY AS new (text, number)
-WHERE NOT EXISTS (
-    SELECT FROM weft.path AS old
-    WHERE old.project = $1 AND hashtextextended(old.text, 0) = hashtextextended(new.text, 0) AND old.text = new.text
-)
-ORDER BY new.number
-
 -- name: path_ids
-SELECT path.text, path.id FROM unnest($2::text[]) AS wanted (text)
-JOIN weft.path ON path.project = $1
-    AND hashtextextended(path.text, 0) = hashtextextended(wanted.text, 0) AND path.text = wanted.text
+SELECT wanted.text, path.id FROM unnest($2::text[]) AS wanted (text)
+CROSS JOIN LATERAL (
+    SELECT id FROM weft.path
+    WHERE project = $1 AND hashtextextended(path.text, 0) = hashtextextended(wanted.text, 0) AND path.text = wanted.text
+    LIMIT 1
+) AS path
+
+-- name: add_paths
+INSERT INTO weft.path (project, text)
+SELECT $1, text FROM unnest($2::text[]) WITH ORDINALITY AS new (text, number) ORDER BY number
+RETURNING text, id
 
 -- name: make_stages
+-- The indexes are for the planner's mistakes: nobody has told it yet how many rows a new table holds.
 CREATE TEMPORARY TABLE named (path integer, of_file boolean) ON COMMIT DROP;
 CREATE TEMPORARY TABLE staged_file (path integer, payload text) ON COMMIT DROP;
 CREATE TEMPORARY TABLE staged_adjacency (path integer, imported integer[], kinds smallint[]) ON COMMIT DROP;
 CREATE TEMPORARY TABLE staged_detail (path integer, payload jsonb) ON COMMIT DROP;
 CREATE TEMPORARY TABLE staged_outside (path integer, payload jsonb) ON COMMIT DROP;
-CREATE TEMPORARY TABLE staged_reads (path integer, payload bytea) ON COMMIT DROP
+CREATE TEMPORARY TABLE staged_reads (path integer, payload bytea) ON COMMIT DROP;
+CREATE INDEX ON pg_temp.named (path);
+CREATE INDEX ON pg_temp.staged_file (path);
+CREATE INDEX ON pg_temp.staged_adjacency (path);
+CREATE INDEX ON pg_temp.staged_detail (path);
+CREATE INDEX ON pg_temp.staged_outside (path);
+CREATE INDEX ON pg_temp.staged_reads (path)
 
 -- name: analyze_stages
 ANALYZE
     pg_temp.named, pg_temp.staged_file, pg_temp.staged_adjacency, pg_temp.staged_detail, pg_temp.staged_outside,
     pg_temp.staged_reads
-
--- name: name_paths
-INSERT INTO pg_temp.named (path, of_file)
-SELECT path.id, $3 FROM unnest($2::text[]) AS wanted (text)
-JOIN weft.path ON path.project = $1
-    AND hashtextextended(path.text, 0) = hashtextextended(wanted.text, 0) AND path.text = wanted.text
 
 -- name: name_ids
 INSERT INTO pg_temp.named (path, of_file) SELECT unnest($1::integer[]), $2
@@ -223,8 +224,11 @@ WHERE file.project = $1 AND file.since <= $2 AND (file.until IS NULL OR file.unt
 
 -- name: files_of
 SELECT path.text, file.payload FROM unnest($3::text[]) AS wanted (text)
-JOIN weft.path ON path.project = $1
-    AND hashtextextended(path.text, 0) = hashtextextended(wanted.text, 0) AND path.text = wanted.text
+CROSS JOIN LATERAL (
+    SELECT id, path.text FROM weft.path
+    WHERE project = $1 AND hashtextextended(path.text, 0) = hashtextextended(wanted.text, 0) AND path.text = wanted.text
+    LIMIT 1
+) AS path
 JOIN weft.file ON file.project = $1 AND file.path = path.id
     AND file.since <= $2 AND (file.until IS NULL OR file.until > $2)
 
@@ -243,8 +247,11 @@ WHERE adjacency.project = $1 AND adjacency.since <= $2 AND (adjacency.until IS N
 -- name: edges_of
 SELECT path.text, array_send(adjacency.imported), array_send(adjacency.kinds), detail.payload::text
 FROM unnest($3::text[]) AS wanted (text)
-JOIN weft.path ON path.project = $1
-    AND hashtextextended(path.text, 0) = hashtextextended(wanted.text, 0) AND path.text = wanted.text
+CROSS JOIN LATERAL (
+    SELECT id, path.text FROM weft.path
+    WHERE project = $1 AND hashtextextended(path.text, 0) = hashtextextended(wanted.text, 0) AND path.text = wanted.text
+    LIMIT 1
+) AS path
 JOIN weft.adjacency ON adjacency.project = $1 AND adjacency.path = path.id
     AND adjacency.since <= $2 AND (adjacency.until IS NULL OR adjacency.until > $2)
 JOIN weft.detail ON detail.project = $1 AND detail.path = path.id
@@ -256,8 +263,11 @@ WHERE outside.project = $1 AND outside.since <= $2 AND (outside.until IS NULL OR
 
 -- name: outside_of
 SELECT path.text, outside.payload::text FROM unnest($3::text[]) AS wanted (text)
-JOIN weft.path ON path.project = $1
-    AND hashtextextended(path.text, 0) = hashtextextended(wanted.text, 0) AND path.text = wanted.text
+CROSS JOIN LATERAL (
+    SELECT id, path.text FROM weft.path
+    WHERE project = $1 AND hashtextextended(path.text, 0) = hashtextextended(wanted.text, 0) AND path.text = wanted.text
+    LIMIT 1
+) AS path
 JOIN weft.outside ON outside.project = $1 AND outside.path = path.id
     AND outside.since <= $2 AND (outside.until IS NULL OR outside.until > $2)
 
