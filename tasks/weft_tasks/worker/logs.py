@@ -21,7 +21,9 @@ def set_up_logging(log_format: str, level: LogLevel) -> None:
     handler.setFormatter(JsonLines() if log_format == "json" else TextLines())
     root = logging.getLogger()
     root.handlers = [handler]
+    # Celery's advice to its users: on settings of other versions, on running as root.
     logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(root.level if level is LogLevel.VERBOSE else logging.ERROR)
     root.setLevel(logging.INFO if level is LogLevel.VERBOSE else logging.WARNING)
     for name in _OWN:
         logging.getLogger(name).setLevel(_LEVELS[level])
