@@ -7,7 +7,7 @@ REPO ?= .
 ARGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: scan install test chaos check lint format types layers schemas clean
+.PHONY: scan install test chaos check conformance lint format types layers schemas clean
 
 scan: install
 	@$(BIN)/weft scan "$(REPO)" $(ARGS)
@@ -23,6 +23,10 @@ chaos: $(VENV)/.installed-dev
 
 # All that CI runs.
 check: lint types layers test
+
+# Weft's edges against ruff, grimp, go list, …: on the case files, or on REPOSITORIES="/path/to/one /path/to/another".
+conformance: $(VENV)/.installed-dev
+	$(BIN)/python -m conformance $(ARGS) $(REPOSITORIES)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -1,0 +1,157 @@
+"""The go command, and the modules of an exported folder made ready for it. Knows no edges.
+
+`go list` works without a network once go.mod files require nothing from outside: such requirements are dropped from the
+exported copy, so that a path which only they provide is found nowhere, which is what "outside" means.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.base import ConformanceError
+from conformance.installation import cache
+from weft_storage.model.paths import ancestors
+
+# Paths on one command line; Linux takes 128 KiB a word and 2 MiB in all.
+_BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The go command: where it is, its version without `go`."""
+
+    path: str
+    version: str
+
+    @property
+    def language(self) -> str:
+        """The version of the language that it speaks: 1.26 of 1.26.8."""
+        return ".".join(self.version.split(".")[:2])
+
+    def run(self, folder: str, *arguments: str, work: str = "", stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a subcommand in a folder, without network, caches and settings of this machine."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("GO", "GIT_"))}
+        environment |= {
+            "GOENV": "off",
+            "GOFLAGS": "",
+            "GOPATH": str(cache("go")),
+            "GOCACHE": str(cache("go-build")),
+            "GOPROXY": "off",
+            "GOSUMDB": "off",
+            "GOTOOLCHAIN": "local",
+            "GO111MODULE": "on",
+            "GOWORK": work,
+            "CGO_ENABLED": "1",
+        }
+        return subprocess.run(
+            [self.path, *arguments],
+            cwd=folder,
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+
+
+def find_go() -> Go:
+    """The go command on PATH. Raises `ConformanceError` where there is none."""
+    path = shutil.which("go")
+    if path is None:
+        raise ConformanceError("go", "is not on PATH", "apt-get install golang-go, or see https://go.dev/dl")
+    done = subprocess.run(
+        [path, "env", "GOVERSION"], capture_output=True, text=True, env=os.environ | {"GOTOOLCHAIN": "local"}
+    )
+    return Go(path, done.stdout.strip().removeprefix("go"))
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How the packages of one module are listed: with which go.work (or `off`), from which modules."""
+
+    work: str
+    flag: str
+
+
+def prepare(go: Go, root: str, modules: Sequence[str]) -> dict[str, str]:
+    """Make the go.mod and go.work files fit for work without a network; gives the folders that cannot be, and why."""
+    failed: dict[str, str] = {}
+    for folder in modules:
+        if not is_vendored(root, folder):
+            why = _drop_outside(go, os.path.join(root, folder))
+            if why:
+                failed[folder] = why
+    return failed
+
+
+def is_vendored(root: str, folder: str) -> bool:
+    """Whether the module's dependencies lie beside it: then go.mod must stay as it is, to agree with modules.txt."""
+    return Path(root, folder, "vendor", "modules.txt").is_file()
+
+
+def mode_of(go: Go, root: str, folder: str, works: Sequence[str]) -> Mode:
+    """How to list from a module: in the nearest go.work above it, if that uses it."""
+    workspace = next((each for each in dict.fromkeys((folder, *ancestors(folder))) if each in works), None)
+    if workspace is not None:
+        file = Path(root, workspace, "go.work")
+        if Path(root, folder).resolve() in _uses(go, file):
+            return Mode(str(file), "-mod=vendor" if is_vendored(root, workspace) else "-mod=readonly")
+    return Mode("off", "-mod=vendor" if is_vendored(root, folder) else "-mod=mod")
+
+
+def list_packages(go: Go, folder: str, mode: Mode, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What `go list -e -find` says of import paths, seen from the module in a folder. Raises `ConformanceError`."""
+    told: dict[str, dict[str, Any]] = {}
+    fields = "Dir,ImportPath,Standard,GoFiles,CgoFiles,IgnoredGoFiles,InvalidGoFiles,TestGoFiles,XTestGoFiles,Error"
+    for start in range(0, len(paths), _BATCH):
+        batch = paths[start : start + _BATCH]
+        done = go.run(folder, "list", "-e", "-find", mode.flag, f"-json={fields}", "--", *batch, work=mode.work)
+        found = list(_objects(done.stdout))
+        if done.returncode or len(found) != len(batch):
+            raise ConformanceError("go list", (done.stderr.strip() or "gave no answer")[-500:])
+        told.update(zip(batch, found, strict=True))
+    return told
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The JSON values that stand one after the other."""
+    decoder, found, position = json.JSONDecoder(), [], 0
+    while position < len(text):
+        value, position = decoder.raw_decode(text, position)
+        found.append(value)
+        while position < len(text) and text[position].isspace():
+            position += 1
+    return found
+
+
+def _drop_outside(go: Go, folder: str) -> str:
+    """Drop what a go.mod needs from outside; why it cannot be, or nothing."""
+    read = go.run(folder, "mod", "edit", "-json", "go.mod", work="off")
+    if read.returncode:
+        return read.stderr.strip()[-300:]
+    written = json.loads(read.stdout)
+    replaced = written.get("Replace") or []
+    # A folder as the target has no version.
+    local = {each["Old"]["Path"] for each in replaced if not each["New"].get("Version")}
+    edits = [f"-droprequire={each['Path']}" for each in written.get("Require") or [] if each["Path"] not in local]
+    for each in replaced:
+        if each["New"].get("Version"):
+            old = each["Old"]
+            edits.append(f"-dropreplace={old['Path']}" + (f"@{old['Version']}" if old.get("Version") else ""))
+    edits += [f"-droptool={each['Path']}" for each in written.get("Tool") or []]
+    done = go.run(folder, "mod", "edit", *edits, f"-go={go.language}", "-toolchain=none", "go.mod", work="off")
+    return done.stderr.strip()[-300:]
+
+
+def _uses(go: Go, file: Path) -> set[Path]:
+    """The folders of the modules that a go.work uses; none where it cannot be read."""
+    go.run(str(file.parent), "work", "edit", f"-go={go.language}", "-toolchain=none", str(file), work="off")
+    read = go.run(str(file.parent), "work", "edit", "-json", str(file), work="off")
+    if read.returncode:
+        return set()
+    return {Path(file.parent, each["DiskPath"]).resolve() for each in json.loads(read.stdout).get("Use") or []}

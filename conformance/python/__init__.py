@@ -1,0 +1,11 @@
+"""Python: ruff's import map and grimp."""
+
+from conformance.python.checks import findings
+from conformance.python.grimp import Grimp
+from conformance.python.predicates import PREDICATES
+from conformance.python.ruff import Ruff
+
+__all__ = ["AUTHORITIES", "PREDICATES", "SUFFIXES", "findings"]
+
+SUFFIXES = (".py", ".pyi")
+AUTHORITIES = (Ruff(), Grimp())

@@ -1,0 +1,1 @@
+PREDICATES: dict[str, object] = {}
