@@ -1,7 +1,9 @@
 """`weft flower`: who gets in, what can be done there, and that people can read it. With a real browser."""
 
 import base64
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,11 +18,18 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from playwright.sync_api import Error, HttpCredentials
 
+from browser import Browser, open_browser
+from repositories import Repository
 from weft.cli import group
 from weft.stack import RedisServer
+from weft_storage.backends import open_store
 from weft_storage.model.errors import UsageError
+from weft_tasks.worker.app import make_app
+from weft_tasks.worker.messages import EXTRACT, queue_name
 from weft_tasks.worker.monitor import parse_credentials
+from workers import Worker, running_worker
 
 USER, PASSWORD = "reader", "correct horse battery staple"
 EVERYWHERE = "0.0.0.0"
@@ -330,3 +339,112 @@ def wait_for(condition: Callable[[], bool], seconds: float = 40) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A monitor that has seen a scan by a real worker."""
+
+    monitor: Monitor
+    broker: str
+    run: int
+
+
+HOSTILE = "<img src=x onerror=alert(1)>'\"><script>alert(2)</script>"
+
+
+@pytest.fixture
+def scanned(git_repository: Repository, postgres_url: str, redis_url: str, tmp_path: Path) -> Iterator[Scanned]:
+    """A worker's scan of a small repository, watched; after it, a message with the name of a hostile file."""
+    text = "import os\n\n\ndef f() -> None: ...\n"
+    git_repository.write(
+        {f"package/module_{number}.py": f"from . import module_{number + 1}\n{text}" for number in range(60)}
+    )
+    git_repository.commit()
+    open_store(postgres_url).close()
+    with (
+        flower("--broker", redis_url, cwd=tmp_path) as monitor,
+        running_worker(postgres_url, redis_url) as worker,
+    ):
+        wait_for(lambda: "Connected" in (tmp_path / "flower.log").read_text(encoding="utf-8"))
+        command = [sys.executable, "-P", "-m", "weft", "scan", str(git_repository.root), "--inline-below", "1"]
+        command += ["--broker", redis_url, "--store", postgres_url, "--format", "json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, f"{done.stderr}\n{worker.text()}"
+        send_hostile(redis_url, worker)
+        yield Scanned(monitor, redis_url, json.loads(done.stdout)["run"])
+
+
+def send_hostile(broker: str, worker: Worker) -> None:
+    """A message as somebody could send it who has the broker's password, or as a label could be that quotes a file."""
+    fingerprint = next(line["fingerprint"] for line in worker.lines if "fingerprint" in line)
+    app = make_app(broker, patient=False)
+    arguments = {"run_id": 10**9, "number": 1, "fingerprint": fingerprint}
+    app.send_task(
+        EXTRACT, kwargs=arguments, queue=queue_name("weft", fingerprint), argsrepr=HOSTILE, kwargsrepr=HOSTILE
+    )
+    app.close()
+
+
+def test_a_person_sees_what_workers_do(browser: Browser, scanned: Scanned) -> None:
+    page = browser.page
+    assert browser.open(scanned.monitor.url) == 200
+    page.wait_for_selector("#workers-table tbody a")
+    assert "Online" in page.inner_text("#workers-table")
+
+    browser.open(f"{scanned.monitor.url}tasks")
+    page.wait_for_selector(f"#tasks-table td:text-matches('run {scanned.run}: merge and publish')")
+    shown = page.inner_text("#tasks-table")
+    assert re.search(
+        rf"weft\.extract\s+run {scanned.run}, batch \d+(/\d+)?: \d+ files, .*B, python\s+SUCCESS", shown
+    ), shown
+    assert re.search(rf"weft\.finalize\s+run {scanned.run}: merge and publish\s+SUCCESS", shown), shown
+
+    page.fill("#tasks-table_filter input", f'args:"run {scanned.run}: merge"')
+    page.wait_for_function("document.querySelectorAll('#tasks-table tbody tr').length === 1")
+    page.click("#tasks-table tbody a[href*='/task/']")
+    page.wait_for_selector("#task-page")
+    assert f"run {scanned.run}: merge and publish" in page.inner_text("#task-page")
+
+    for path in ("broker", "workers"):
+        assert browser.open(f"{scanned.monitor.url}{path}") == 200
+    assert browser.complaints == []
+
+
+def test_what_repositories_say_is_text(browser: Browser, scanned: Scanned) -> None:
+    page = browser.page
+    browser.open(f"{scanned.monitor.url}tasks")
+    page.wait_for_selector("#tasks-table td:text-matches('onerror')")
+    assert HOSTILE in page.inner_text("#tasks-table")
+    page.click("#tasks-table tr:has(td:text-matches('onerror')) a[href*='/task/']")
+    page.wait_for_selector("#task-page")
+    assert page.inner_text("#task-page").count(HOSTILE) == 2
+    assert page.locator("img[onerror]").count() == 0
+    assert browser.complaints == []
+
+
+def test_there_is_no_button_to_control_with(browser: Browser, scanned: Scanned) -> None:
+    page = browser.page
+    browser.open(scanned.monitor.url)
+    page.click("#workers-table tbody a")
+    page.wait_for_selector("#workername")
+    buttons = page.locator(".worker-detail-page button")
+    assert [text for text in buttons.all_inner_texts() if text.strip()] == []
+    worker = page.inner_text("#workername")
+    status = page.evaluate(
+        "worker => fetch('/api/worker/shutdown/' + worker, {method: 'POST'}).then(answer => answer.status)", worker
+    )
+    assert status in (401, 403)
+    assert [said for said in browser.complaints if "status of 401" not in said] == []
+
+
+def test_a_browser_is_asked_who_is_there(chromium: str, redis_url: str, credentials: str, tmp_path: Path) -> None:
+    arguments = ("--broker", redis_url, "--address", EVERYWHERE, "--basic-auth-file", credentials)
+    with flower(*arguments, cwd=tmp_path) as monitor:
+        with open_browser(chromium, tmp_path / "stranger") as stranger, pytest.raises(Error, match="INVALID_AUTH"):
+            stranger.open(f"{monitor.url}tasks")
+        login: HttpCredentials = {"username": USER, "password": PASSWORD}
+        with open_browser(chromium, tmp_path / "reader", login) as reader:
+            assert reader.open(f"{monitor.url}tasks") == 200
+            reader.page.wait_for_selector("#tasks-table")
+            assert reader.complaints == []
