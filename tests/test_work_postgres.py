@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import LiteralString, TypeVar
 
 import msgspec
@@ -718,6 +719,31 @@ def test_whoever_came_too_early_holds_nothing(it: WorkFixture) -> None:
         it.work.complete(it.claim(run_id), [], [])
         with it.work.finalizing(run_id) as held:
             assert held
+
+
+def test_whoever_comes_too_early_does_not_even_try(it: WorkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Who comes in time must not find the run held by one who only had a look.
+    run_id = it.plan(batch(1))
+    monkeypatch.setattr(it.database, "hold", None)
+    with it.work.finalizing(run_id) as early:
+        assert not early
+
+
+def test_a_run_that_was_published_just_before_it_was_held_is_over(
+    it: WorkFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = it.plan()
+    hold = it.database.hold
+
+    def hold_late(*names: str, timeout: float) -> AbstractContextManager[bool]:
+        it.end(run_id, RunState.PUBLISHED)
+        return hold(*names, timeout=timeout)
+
+    monkeypatch.setattr(it.database, "hold", hold_late)
+    with it.work.finalizing(run_id) as held:
+        assert not held
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'"
+        assert it.database.query(sql) == [(0,)]
 
 
 def test_a_run_is_let_go_when_finalizing_fails(it: WorkFixture) -> None:
