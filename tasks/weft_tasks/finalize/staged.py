@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from weft_storage.backends import Part, Store, WorkStore
-from weft_storage.model.errors import StoreUnavailable
+from weft_storage.model.errors import RunEnded
 from weft_storage.model.files import Content, FileRecord
 from weft_storage.model.runs import Run, RunState
 from weft_storage.model.work import Failure, Prepared, Source, decode_prepared
@@ -72,7 +72,7 @@ def finalize_staged(
 
     `trusted` contents are those that the snapshot was taken from; others are used where they are provably the same.
     With `accept_moved` files that changed since the snapshot have failed, as they have after they were looked at again.
-    Raises StoreError where the store fails; the run can then be finalized another time.
+    Raises StoreError where the store fails, and the run can be finalized another time; RunEnded where it never can.
     """
     with work.finalizing(run_id) as held:
         if not held:
@@ -130,7 +130,7 @@ def _check_base(store: Store, prepared: Prepared) -> None:
     published = store.published(prepared.run.project)
     if (published.id if published else 0) != prepared.base:
         problem = "was planned against another graph than the published one"
-        raise StoreUnavailable(f"run {prepared.run.id}", problem, "scan again")
+        raise RunEnded(f"run {prepared.run.id}", problem, "scan again")
 
 
 def _unchanged(known: Known, prepared: Prepared) -> dict[str, FileRecord]:
