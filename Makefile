@@ -7,7 +7,7 @@ REPO ?= .
 ARGS ?=
 BIN := $(VENV)/bin
 
-.PHONY: scan install test chaos check conformance lint format types layers schemas clean
+.PHONY: scan install test chaos deployment check conformance lint format types layers schemas clean
 
 scan: install
 	@$(BIN)/weft scan "$(REPO)" $(ARGS)
@@ -20,6 +20,10 @@ test: $(VENV)/.installed-dev
 # Every fault, with a table of outcomes; CHAOS_RUNS random ones (default 5).
 chaos: $(VENV)/.installed-dev
 	$(BIN)/pytest tests/chaos -m "not deployment" $(ARGS)
+
+# Where a docker engine is: the image and docker-compose.yml, run for real.
+deployment: $(VENV)/.installed-dev
+	$(BIN)/pytest -m deployment tests/test_deployment.py $(ARGS)
 
 # All that CI runs.
 check: lint types layers test

@@ -28,12 +28,12 @@ def compose() -> list[str]:
 
 
 def run_compose(
-    compose: list[str], folder: str, *arguments: str, **variables: str
+    compose: list[str], folder: str, *arguments: str, timeout: float = 60, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
     """Run it on the files of a folder, with no variables but these and PATH."""
     environment: Mapping[str, str] = {"PATH": os.environ["PATH"], "HOME": folder, **variables}
     command = [*compose, "--project-directory", folder, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, env=environment)
 
 
 def _generation(command: list[str]) -> int:
