@@ -341,6 +341,16 @@ def wait_for(condition: Callable[[], bool], seconds: float = 40) -> None:
         time.sleep(0.05)
 
 
+def test_it_finds_back_to_a_broker_that_was_away(own_redis: RedisServer, tmp_path: Path) -> None:
+    def connections() -> int:
+        return (tmp_path / "flower.log").read_text(encoding="utf-8").count("Connected")
+
+    with flower("--broker", own_redis.url, cwd=tmp_path):
+        wait_for(lambda: connections() == 1)
+        own_redis.restart()
+        wait_for(lambda: connections() == 2)
+
+
 @dataclass(frozen=True, slots=True)
 class Scanned:
     """A monitor that has seen a scan by a real worker."""
