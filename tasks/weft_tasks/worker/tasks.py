@@ -14,7 +14,7 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import Ignore, Reject
 
-from weft_storage.model.errors import StoreUnavailable
+from weft_storage.model.errors import StoreUnavailable, WeftError
 from weft_tasks.jobs import fingerprint
 from weft_tasks.worker.app import finalize_signature
 from weft_tasks.worker.messages import (
@@ -77,6 +77,9 @@ def _guarded(body: Task) -> Task:
         except StoreUnavailable as error:
             logger.error("gave up waiting: %s", error, extra={"task": task.name})
             raise Reject(str(error), requeue=True) from None
+        except WeftError as error:
+            logger.error("%s", error, extra={"task": task.name})
+            raise Ignore from None
         except (Ignore, Reject):
             raise
         except Exception:
