@@ -102,7 +102,10 @@ class NewBatch(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A batch in the hands of one process. `attempt` counts from 1 and fences: a later claim makes this one void."""
+    """A batch in the hands of one process. `attempt` counts from 1 and fences: a later claim makes this one void.
+
+    `tries` counts this claim and those before it that were in vain for a reason of the batch: it did not wait.
+    """
 
     run_id: int
     number: int
@@ -110,6 +113,7 @@ class Claim(msgspec.Struct, frozen=True):
     terms: Terms
     jobs: tuple[Job, ...]
     pack: bytes | None = None
+    tries: int = 1
 
 
 class BatchState(StrEnum):

@@ -30,7 +30,7 @@ from weft_tasks.worker.sources import Sources
 logger = logging.getLogger(__name__)
 
 # A batch whose process died so often is left to be split: it would take one process after the other with it.
-_MOST_ATTEMPTS = 3
+_MOST_TRIES = 3
 
 # Seconds to wait for a store that is away, before a batch was claimed and when a run is to be finalized.
 _CLAIM_PATIENCE = 300.0
@@ -90,7 +90,7 @@ class Slot:
         if claim.terms.fingerprint != fingerprint():
             logger.error("the batch is of version %s", claim.terms.fingerprint, extra=_fields(message, claim))
             return void
-        if claim.attempt > _MOST_ATTEMPTS:
+        if claim.tries > _MOST_TRIES:
             logger.error("processes died of this batch; it is left to be split", extra=_fields(message, claim))
             return void
         return self._carry_out(message, claim)

@@ -203,10 +203,10 @@ class PostgresWork:
         if packs:
             self._query("add_packs", run_id, list(packs), list(packs.values()))
 
-    def _claim(self, run_id: int, number: int, attempt: int) -> Claim:
+    def _claim(self, run_id: int, number: int, attempt: int, tries: int) -> Claim:
         with self._decoding():
             [(terms, jobs, pack)] = self._query("contents", run_id, number)
-            return Claim(run_id, number, attempt, _decode_terms(terms), decode_jobs(jobs), pack)
+            return Claim(run_id, number, attempt, _decode_terms(terms), decode_jobs(jobs), pack, tries)
 
     def _judge(self, run_id: int, guilty: Mapping[int, int]) -> list[int]:
         """Split the batches that were tried so often in vain, and fail those that cannot be split; numbers to send."""
@@ -214,7 +214,7 @@ class PostgresWork:
         poison: list[Failure] = []
         limits = Limits()
         for number, tries in guilty.items():
-            batch = self._claim(run_id, number, 0)
+            batch = self._claim(run_id, number, 0, tries)
             if len(batch.jobs) > 1:
                 self._query("judge", run_id, number, BatchState.SPLIT.value)
                 [(last,)] = self._query("last_batch", run_id)

@@ -70,11 +70,11 @@ WITH live AS MATERIALIZED (
         batch.state = 'queued'
         OR batch.state = 'running' AND (batch.lease_until <= clock_timestamp() OR batch.task = $4)
     )
-    RETURNING batch.run, batch.attempt
+    RETURNING batch.run, batch.attempt, batch.tries
 ), held AS (
     INSERT INTO weft.batch_worker (run, worker) SELECT run, $3 FROM claimed ON CONFLICT (run, worker) DO NOTHING
 )
-SELECT attempt FROM claimed
+SELECT attempt, tries FROM claimed
 
 -- name: contents
 SELECT work.terms, batch_jobs.jobs, pack.contents FROM weft.batch_jobs
