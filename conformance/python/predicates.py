@@ -1,1 +1,201 @@
-PREDICATES: dict[str, object] = {}
+"""Classes of difference between Weft and ruff or grimp, recognised by their circumstances.
+
+Each asks the referee, not Weft's resolver, whether the circumstances hold.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from keyword import iskeyword
+
+from conformance.base import Difference, Evidence, Predicate
+from conformance.python.referee import (
+    bindings,
+    declared_around,
+    find,
+    is_declared,
+    is_regular,
+    listed,
+    module_names,
+    own_root,
+    root_for,
+)
+from weft_storage.model.edges import Status
+from weft_storage.model.facts import Import
+from weft_storage.model.paths import ancestors, join, parent
+
+
+def relative_without_init(difference: Difference, evidence: Evidence) -> bool:
+    """A relative import in a folder without `__init__`, to the very file that the dots mean by PEP 328."""
+    edge = difference.edge
+    if edge is None or is_regular(parent(difference.importer), evidence.graph.paths):
+        return False
+    return any(
+        difference.imported in _relative_files(difference.importer, each) for each in _imports(difference, evidence)
+    )
+
+
+def namespace_portion(difference: Difference, evidence: Evidence) -> bool:
+    """An absolute import into a namespace package: CPython finds the very file with its plain root on the path."""
+    paths = evidence.graph.paths
+    for each in _absolute(difference, evidence):
+        found = root_for(difference.imported, each.specifier, each.names)
+        if found is None or not is_declared(found[0], paths):
+            continue
+        top = join(found[0], found[1].partition(".")[0]) or ""
+        if not is_regular(top, paths) and find(evidence.root, [found[0]], found[1]) == difference.imported:
+            return True
+    return False
+
+
+def own_project_first(difference: Difference, evidence: Evidence) -> bool:
+    """Several roots hold the name, and CPython finds Weft's file with the importer's own roots on the path."""
+    paths, importer = evidence.graph.paths, difference.importer
+    roots = [own_root(importer, paths), *declared_around(importer, paths)]
+    for each in _absolute(difference, evidence):
+        for dotted in (each.specifier, *(f"{each.specifier}.{name}" for name in each.names)):
+            found = find(evidence.root, roots, dotted)
+            if found is not None and evidence.graph.edges_between(importer, found):
+                theirs = [imported for by, imported in evidence.answers.pairs if by == importer]
+                rivals = [one for one in theirs if one != found and _is_called(one, dotted)]
+                if difference.imported == found and rivals or difference.imported in rivals:
+                    return True
+    return False
+
+
+def foreign_root(difference: Difference, evidence: Evidence) -> bool:
+    """The root of the file found is neither around the importer nor declared, and Weft says the name is external."""
+    paths = evidence.graph.paths
+    for each in _external(difference, evidence):
+        found = root_for(difference.imported, each.specifier, each.names)
+        if found and not is_declared(found[0], paths) and found[0] not in ancestors(difference.importer):
+            return True
+    return False
+
+
+def portion_as_root(difference: Difference, evidence: Evidence) -> bool:
+    """The root of the file found is a folder of a namespace package, inside a `src` folder."""
+    for each in _external(difference, evidence):
+        found = root_for(difference.imported, each.specifier, each.names)
+        above = ancestors(found[0]) if found else []
+        sources = [one for one in above if one.rpartition("/")[2] == "src"]
+        if found and sources and not is_regular(found[0], evidence.graph.paths):
+            return True
+    return False
+
+
+def standard_library(difference: Difference, evidence: Evidence) -> bool:
+    """The name is in the standard library, and no root of the importer holds it."""
+    paths, importer = evidence.graph.paths, difference.importer
+    roots = [own_root(importer, paths), *declared_around(importer, paths)]
+    return any(
+        each.specifier.partition(".")[0] in sys.stdlib_module_names
+        and root_for(difference.imported, each.specifier, each.names)
+        and find(evidence.root, roots, each.specifier) is None
+        for each in _external(difference, evidence)
+    )
+
+
+def bound_name(difference: Difference, evidence: Evidence) -> bool:
+    """`from package import name` where the package's `__init__` binds the name itself, and has a submodule so called."""
+    for package, name in _taken(difference, evidence):
+        init = f"{package}/__init__.py"
+        bound = f"{evidence.root}/{init}"
+        submodules = {f"{package}/{name}.py", f"{package}/{name}/__init__.py"}
+        ours = evidence.graph.edges_between(difference.importer, init)
+        theirs = {(difference.importer, each) in evidence.answers.pairs for each in submodules}
+        if difference.imported in {init, *submodules} and ours and any(theirs) and name in bindings(bound):
+            return True
+    return False
+
+
+def module_getattr(difference: Difference, evidence: Evidence) -> bool:
+    """A module-level `__getattr__` may make the name up: Weft marks both as ambiguous."""
+    edge = difference.edge
+    if edge is None or not edge.ambiguous or not edge.imported.endswith("/__init__.py"):
+        return False
+    return "__getattr__" in bindings(f"{evidence.root}/{edge.imported}")
+
+
+def star_lists_submodule(difference: Difference, evidence: Evidence) -> bool:
+    """`from package import *`, and the package's `__all__` names the submodule."""
+    folder, _, name = difference.imported.removesuffix("/__init__.py").removesuffix(".py").rpartition("/")
+    if name not in listed(f"{evidence.root}/{folder}/__init__.py"):
+        return False
+    starred = [each for each in evidence.graph.edges_between(difference.importer, f"{folder}/__init__.py")]
+    return any("*" in each.names for each in starred)
+
+
+def unusual_name(difference: Difference, evidence: Evidence) -> bool:
+    """A part of the module's name is a keyword: no `import` statement could have it, but a `from` import of it can."""
+    del evidence
+    name = next((dotted for root, dotted in module_names(difference.imported) if not root), "")
+    return any(iskeyword(part) for part in name.split("."))
+
+
+def nearest_package(difference: Difference, evidence: Evidence) -> bool:
+    """`import package.missing`: Weft says that the module is not there."""
+    for each in evidence.graph.outside_of(difference.importer):
+        if each.status is Status.UNRESOLVED and difference.line == each.line:
+            if any(each.specifier.startswith(f"{dotted}.") for _, dotted in module_names(difference.imported)):
+                return True
+    return False
+
+
+PREDICATES: Mapping[str, Predicate] = {
+    each.__name__: each
+    for each in (
+        relative_without_init,
+        namespace_portion,
+        own_project_first,
+        foreign_root,
+        portion_as_root,
+        standard_library,
+        bound_name,
+        module_getattr,
+        star_lists_submodule,
+        unusual_name,
+        nearest_package,
+    )
+}
+
+
+def _imports(difference: Difference, evidence: Evidence) -> tuple[Import, ...]:
+    return evidence.graph.facts(difference.importer).imports
+
+
+def _absolute(difference: Difference, evidence: Evidence) -> Iterator[Import]:
+    return (each for each in _imports(difference, evidence) if not each.specifier.startswith("."))
+
+
+def _external(difference: Difference, evidence: Evidence) -> Iterator[Import]:
+    """Imports of the importer that Weft says lead out of the repository."""
+    outside = evidence.graph.outside_of(difference.importer)
+    said = {each.specifier for each in outside if each.status is Status.EXTERNAL}
+    return (each for each in _absolute(difference, evidence) if each.specifier in said)
+
+
+def _is_called(path: str, dotted: str) -> bool:
+    return any(dotted == name for _, name in module_names(path))
+
+
+def _relative_files(importer: str, imported: Import) -> set[str]:
+    """The files that a relative import may mean."""
+    rest = imported.specifier.lstrip(".")
+    level = len(imported.specifier) - len(rest)
+    if not level:
+        return set()
+    folder = "/".join([*parent(importer).split("/")][: len(parent(importer).split("/")) - level + 1])
+    base = "/".join(part for part in (folder, rest.replace(".", "/")) if part)
+    bases = [base, *(f"{base}/{name}" for name in imported.names)]
+    return {
+        file for each in bases for file in (f"{each}.py", f"{each}/__init__.py", f"{each}.pyi", f"{each}/__init__.pyi")
+    }
+
+
+def _taken(difference: Difference, evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """(package's folder, name) for every name that the importer takes from the package around the imported file."""
+    folder = parent(difference.imported)
+    packages = {folder, parent(folder)}
+    for edge in evidence.graph.edges_of(difference.importer):
+        if parent(edge.imported) in packages and edge.imported.endswith("/__init__.py"):
+            yield from ((parent(edge.imported), name) for name in edge.names)
