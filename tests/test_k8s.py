@@ -18,7 +18,8 @@ from cluster import LONG_RUNNING, Object, Pod, Rendering, flows, ports, quantity
 from kustomize import rendered
 from weft.cli import group
 from weft_storage.backends import open_store
-from weft_storage.model.work import BatchState, Limits
+from weft_storage.model.runs import RunState
+from weft_storage.model.work import Limits
 
 HOME = Path(__file__).resolve().parent.parent
 MANIFESTS = HOME / "k8s"
