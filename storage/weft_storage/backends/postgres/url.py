@@ -73,7 +73,7 @@ def _shown(given: dict[str, str]) -> str:
     hosts = given.get("host", "").split(",")
     ports = given.get("port", "").split(",")
     ports += ports[:1] * (len(hosts) - len(ports))
-    places = [quote(host, safe="[]:") + (f":{port}" if port else "") for host, port in zip(hosts, ports, strict=False)]
+    places = [_place(host, port) for host, port in zip(hosts, ports, strict=False)]
     user = f"{quote(given['user'], safe='')}@" if "user" in given else ""
     rest = [
         f"{name}={quote(value, safe='')}"
@@ -82,6 +82,11 @@ def _shown(given: dict[str, str]) -> str:
     ]
     query = f"?{'&'.join(rest)}" if rest else ""
     return f"postgresql://{user}{','.join(places)}/{quote(given.get('dbname', ''), safe='')}{query}"
+
+
+def _place(host: str, port: str) -> str:
+    is_address = ":" in host and not host.startswith(("/", "@"))
+    return (f"[{host}]" if is_address else quote(host, safe="")) + (f":{port}" if port else "")
 
 
 def _is_secret(name: str) -> bool:

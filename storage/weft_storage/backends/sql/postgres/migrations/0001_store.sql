@@ -84,7 +84,7 @@ CREATE INDEX run_under_way ON weft.run (project) WHERE state = 'running';
 CREATE TABLE weft.path (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     project integer NOT NULL,
-    text text COLLATE "C" NOT NULL
+    text text NOT NULL
 );
 
 CREATE INDEX path_of_project ON weft.path (project, hashtextextended(text, 0));
