@@ -19,7 +19,7 @@ test: $(VENV)/.installed-dev
 
 # Every fault, with a table of outcomes; CHAOS_RUNS random ones (default 5).
 chaos: $(VENV)/.installed-dev
-	$(BIN)/pytest tests/chaos -m "not deployment" $(ARGS)
+	$(BIN)/pytest tests/chaos -m "not deployment" -o faulthandler_timeout=600 $(ARGS)
 
 # Where a docker engine is: the image and docker-compose.yml, run for real.
 deployment: $(VENV)/.installed-dev

@@ -21,10 +21,11 @@ from redis import Redis
 
 from chaos.corpus import NEW, OLD, PROJECT, Corpus
 from chaos.graphs import Graph, Right
-from chaos.processes import Ended, Fleet, Scan, is_surprised
+from chaos.processes import Ended, Fleet, Scan, is_helper, is_stopped, is_surprised, send
 from chaos.reader import Look
 from weft.stack import PostgresServer, RedisServer
 from weft_storage.model.runs import RunState
+from workers import Worker, children_of
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ class Cluster:
     fleet: Fleet = field(init=False)
     scans: list[Scan] = field(default_factory=list)
     acceptable: list[Graph] = field(default_factory=list)
+    final: Graph = field(init=False)
     _reader: "subprocess.Popen[bytes] | None" = None
     _fault: str = ""
     _since: float = 0.0
@@ -70,6 +72,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self.fleet = Fleet(self.environment())
+        self.final = self.new.graph
         self.acceptable += [self.old.graph, self.new.graph]
 
     @property
@@ -84,22 +87,34 @@ class Cluster:
 
     # Who is there ----------------------------------------------------------------------------------
 
-    def worker(self, concurrency: int = 1, *, packed: bool = False, prelude: str = "", kept: bool = False) -> Any:
+    def worker(
+        self,
+        concurrency: int = 1,
+        *,
+        packed: bool = False,
+        prelude: str = "",
+        kept: bool = False,
+        soft_timeout: float = 20,
+    ) -> Worker:
         """A worker that listens; with `packed` it reaches no contents by itself. `kept`: replaced when it ends."""
         reach = () if packed else ("--repositories", str(self.corpus.repositories))
-        return self.fleet.start("--concurrency", str(concurrency), *reach, prelude=prelude, kept=kept)
+        options = ("--concurrency", str(concurrency), "--soft-timeout", str(soft_timeout), *reach)
+        return self.fleet.start(*options, prelude=prelude, kept=kept)
 
     def scan(self, *arguments: str, rev: str = NEW, prelude: str = "") -> Scan:
         """A scan by workers, under way."""
         options = ("--rev", rev, "--inline-below", "1", "--project", PROJECT, "--format", "json")
         return self._start("scan", str(self.corpus.root), *options, *arguments, prelude=prelude)
 
-    def resume(self, run_id: int, *arguments: str) -> Scan:
-        """`weft resume` of a run, under way."""
-        return self._start("resume", str(run_id), "--project", PROJECT, "--format", "json", *arguments)
+    def resume(self, run_id: int, *, remote: bool = True) -> Scan:
+        """`weft resume` of a run, under way; not `remote`: without workers."""
+        return self._start("resume", str(run_id), "--project", PROJECT, "--format", "json", remote=remote)
 
-    def _start(self, *arguments: str, prelude: str = "") -> Scan:
-        scan = Scan(arguments, self.environment(), prelude)
+    def _start(self, *arguments: str, prelude: str = "", remote: bool = True) -> Scan:
+        environment = self.environment()
+        if not remote:
+            del environment["WEFT_BROKER"]
+        scan = Scan(arguments, environment, prelude)
         self.scans.append(scan)
         return scan
 
@@ -161,6 +176,17 @@ class Cluster:
         )
         return [int(name.rpartition(" ")[2]) for (name,) in self.ask(question, f"weft.{table}")]
 
+    def has_session(self, pid: int) -> bool:
+        """Whether a process is connected."""
+        return bool(self.ask("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'weft %% ' || %s", str(pid)))
+
+    def end_sessions(self, pid: int) -> None:
+        """End the connections of a process, as an administrator can, or a network."""
+        self.ask(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'weft %% ' || %s",
+            str(pid),
+        )
+
     # Moments ---------------------------------------------------------------------------------------
 
     def until(self, is_true: Callable[[], T], timeout: float = MOMENT) -> T:
@@ -171,6 +197,10 @@ class Cluster:
                 raise AssertionError(f"it did not come true within {timeout:g} seconds\n{self.told()}")
             time.sleep(0.02)
         return found
+
+    def until_done(self, share: float) -> None:
+        """Wait until that much of the run under way is done."""
+        self.until(lambda: self.share_done() >= share)
 
     @contextmanager
     def holding(self, table: str) -> Iterator[None]:
@@ -190,13 +220,33 @@ class Cluster:
                 f"WHEN (NEW.state = 'done' AND OLD.state <> 'done') EXECUTE FUNCTION chaos.pause('{seconds}')"
             )
 
-    def end_leases(self) -> None:
-        """Let the leases of all batches run out that are held now."""
-        self.ask("UPDATE weft.batch SET lease_until = clock_timestamp() WHERE state = 'running'")
+    def end_leases(self, worker: Worker) -> None:
+        """Let the leases of a worker run out."""
+        self.ask(
+            "UPDATE weft.batch SET lease_until = clock_timestamp() WHERE state = 'running' AND worker = %s", worker.name
+        )
 
     def queue(self) -> Redis:
         """A client of the Redis."""
         return Redis.from_url(self.redis.url)
+
+    def stop_helper(self) -> int:
+        """Have the helper of a crash box stand still with a file in hand; gives its pid."""
+        helper = self.until(self.fleet.helpers)[0]
+        send(helper, signal.SIGSTOP)
+        self.until(lambda: self.batches("running"))
+        return helper
+
+    def stopped_helper_of(self, slot: int) -> list[int]:
+        """The helper of a slot that stands still."""
+        return [child for child in children_of(slot) if is_helper(child) and is_stopped(child)]
+
+    def may_lack(self, failed: Mapping[str, str], *, rev: Right | None = None, for_good: bool = False) -> None:
+        """A graph without these files is right too, for a while or `for_good`."""
+        graph = (rev or self.new).without(failed)
+        self.acceptable.append(graph)
+        if for_good:
+            self.final = graph
 
     # Faults and judgement --------------------------------------------------------------------------
 
@@ -213,11 +263,11 @@ class Cluster:
         self.settle(ended)
         return ended
 
-    def heals(self, scan: Scan | None = None) -> Ended:
+    def heals(self, scan: Scan | None = None, how: str = "right by the next scan") -> Ended:
         """The next scan (or this one) must make it right, at once."""
         ended = (scan or self.scan()).wait()
         assert ended.code == 0, f"exit code {ended.code}\n{ended.said}\n{self.told()}"
-        self._outcomes.append("right by the next scan" if scan is None else "right by resume")
+        self._outcomes.append(how)
         self.settle(ended)
         return ended
 
@@ -248,6 +298,15 @@ class Cluster:
         assert scan.wait().code == -signal.SIGKILL
         self._outcomes.append("killed")
 
+    def is_interrupted(self, scan: Scan) -> None:
+        """The scan must end as Ctrl-C ends one, and its run be recorded as cancelled."""
+        ended = scan.wait(30)
+        assert ended.code == 130, f"exit code {ended.code}\n{ended.said}\n{self.told()}"
+        assert "interrupted" in ended.sentence
+        (state,) = self.ask("SELECT state FROM weft.run ORDER BY id DESC LIMIT 1")[0]
+        assert state == "cancelled"
+        self._outcomes.append("cancelled")
+
     def note(self, outcome: str) -> None:
         """Something about the outcome for the table."""
         self._outcomes.append(outcome)
@@ -274,13 +333,12 @@ class Cluster:
 
     def _check_readers(self) -> None:
         looks = self._end_reading()
-        right = self.new.graph
         assert looks, "nobody has read anything"
         for look in looks:
             assert look.whole in self.acceptable, f"a reader saw a mixture in run {look.run_id}\n{self.told()}"
             assert look.edges in {graph.edges for graph in self.acceptable}
             assert look.rows in {graph.rows for graph in self.acceptable}
-        assert looks[-1].whole == right, f"what is published is not right\n{self.told()}"
+        assert looks[-1].whole == self.final, f"what is published is not right\n{self.told()}"
         runs = [look.run_id for look in looks]
         assert runs == sorted(runs), "a reader saw an older graph after a newer one"
 

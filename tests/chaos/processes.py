@@ -180,6 +180,15 @@ def is_helper(pid: int) -> bool:
         return False
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process stands still (SIGSTOP)."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
+
+
 def send(pid: int, number: int) -> bool:
     """Send a signal to a process that may have ended; whether it was there."""
     try:
