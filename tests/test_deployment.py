@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 # Read here: a fixture of every test takes WEFT_* out of the environment.
 IMAGE = os.environ.get("WEFT_TEST_IMAGE")
 DOCKER = {name: value for name, value in os.environ.items() if name.startswith("DOCKER_")}
-FILES = 600
+FILES = 400
 MINUTES = 60.0
 
 
@@ -51,15 +51,16 @@ class Stack:
 
     def log_of_workers(self) -> list[dict[str, object]]:
         """What all workers have said until now."""
+        # Compose may clear a line that it thinks is a terminal's, before it prints one.
         lines = self.run("logs", "--no-color", "--no-log-prefix", "worker").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return [json.loads(line[line.index("{") :]) for line in lines if line.endswith("}")]
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some megabytes of Python, so that there is time to kill somebody."""
     root: Path = tmp_path_factory.mktemp("src") / "mono"
-    body = "".join(f"def function_{n}(value: int) -> int:\n    return (value + {n}) * {n}\n\n\n" for n in range(600))
+    body = "".join(f"def function_{n}(value: int) -> int:\n    return (value + {n}) * {n}\n\n\n" for n in range(300))
     for number in range(FILES):
         file = root / f"package_{number % 10}" / f"module_{number}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
