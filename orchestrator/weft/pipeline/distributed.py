@@ -136,12 +136,12 @@ class _Distribution:
             yield NewBatch(tuple(batch), self._pack(batch) if travels else None)
 
     def _pack(self, jobs: Iterable[Job]) -> bytes:
-        """The contents of jobs, to travel with their batch. One that cannot be read is left to fail by name."""
+        """The contents of jobs, to travel with their batch. One that cannot be read, or has grown, fails by name."""
         contents: dict[bytes, bytes] = {}
         with self.snapshot.contents() as reader:
             for job in jobs:
                 try:
-                    contents[job.key] = reader.read(job.path)
+                    contents[job.key] = reader.read(job.path, job.content.size)
                 except ContentError:
                     contents[job.key] = b""
         return pack_contents(contents)

@@ -72,7 +72,7 @@ class CrashBox:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
         self._reader = FrameReader()
-        self._outgoing = b""
+        self._outgoing: deque[memoryview] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -90,7 +90,7 @@ class CrashBox:
             self._process.kill()
             self._process.wait()
         self._process = self._channel = None
-        self._reader, self._outgoing = FrameReader(), b""
+        self._reader, self._outgoing = FrameReader(), deque()
 
     def interrupt(self) -> None:
         """End the helper from another thread: whoever waits for an answer gets an outcome at once."""
@@ -130,7 +130,7 @@ class CrashBox:
     def _send(self, request: Request) -> None:
         if self._process is None:
             self._start()
-        self._outgoing += to_frame((request.key, request.language.value, request.source))
+        self._outgoing.append(memoryview(to_frame((request.key, request.language.value, request.source))))
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -160,7 +160,9 @@ class CrashBox:
                 return []
             try:
                 if self._outgoing and events[0][1] & select.POLLOUT:
-                    self._outgoing = self._outgoing[self._channel.send(self._outgoing) :]
+                    frame = self._outgoing.popleft()
+                    if left := frame[self._channel.send(frame) :]:
+                        self._outgoing.appendleft(left)
                 if events[0][1] & ~select.POLLOUT:
                     received = self._channel.recv(_CHUNK)
                     if not received:
