@@ -4,9 +4,11 @@ Standard input: a list of groups, each {dotted package name: folder}. Standard o
 {"modules": {module: path}, "imports": [[importer, imported, line]], "broken": {path: reason}}. Nothing is run.
 """
 
+import ast
 import json
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from grimp import build_graph
@@ -35,10 +37,15 @@ def _answer(packages: dict[str, str]) -> dict[str, Any]:
             break
         except SourceSyntaxError as error:
             broken[error.filename] = f"line {error.lineno} does not parse"
-            with open(error.filename, "w", encoding="utf-8"):
-                pass
-        except UnicodeDecodeError as error:
-            return {"modules": {}, "imports": [], "broken": dict.fromkeys(packages.values(), str(error))}
+            _empty(error.filename)
+        except BaseException as error:
+            # Its scanner panics, with no Exception, at dots that lead out of the package, and names no file.
+            found = {} if isinstance(error, KeyboardInterrupt) else dict(_unreadable(packages))
+            if not found.keys() - broken.keys():
+                raise
+            broken |= found
+            for path in found:
+                _empty(path)
     modules = {module: path for module in graph.modules if (path := _file(module, packages))}
     imports = [
         [importer, imported, graph.get_import_details(importer=importer, imported=imported)[0]["line_number"]]
@@ -46,6 +53,33 @@ def _answer(packages: dict[str, str]) -> dict[str, Any]:
         for imported in graph.find_modules_directly_imported_by(importer)
     ]
     return {"modules": modules, "imports": imports, "broken": broken}
+
+
+def _empty(path: str) -> None:
+    with open(path, "w", encoding="utf-8"):
+        pass
+
+
+def _unreadable(packages: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Files with relative imports that lead out of all packages, or that are not text, with the reason."""
+    for name, top in packages.items():
+        for folder, _, files in os.walk(top):
+            depth = name.count(".") + 1 + os.path.relpath(folder, top).replace(".", "").count(os.sep)
+            depth += folder != top
+            for file in files:
+                path = os.path.join(folder, file)
+                if file.endswith(".py") and (reason := _reason(path, depth)):
+                    yield path, reason
+
+
+def _reason(path: str, depth: int) -> str:
+    try:
+        with open(path, "rb") as file:
+            tree = ast.parse(file.read())
+    except (SyntaxError, ValueError):
+        return "does not parse"
+    far = (node.level > depth for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return "its dots lead out of the package" if any(far) else ""
 
 
 def _file(module: str, packages: dict[str, str]) -> str:

@@ -42,23 +42,51 @@ def namespace_portion(difference: Difference, evidence: Evidence) -> bool:
         if found is None or not is_declared(found[0], paths):
             continue
         top = join(found[0], found[1].partition(".")[0]) or ""
-        if not is_regular(top, paths) and find(evidence.root, [found[0]], found[1]) == difference.imported:
+        # A stub goes with the module that CPython finds.
+        module = (
+            difference.imported.removesuffix("i") if f"{difference.imported[:-1]}" in paths else difference.imported
+        )
+        if not is_regular(top, paths) and find(evidence.root, [found[0]], found[1]) == module:
             return True
     return False
 
 
 def own_project_first(difference: Difference, evidence: Evidence) -> bool:
-    """Several roots hold the name, and CPython finds Weft's file with the importer's own roots on the path."""
+    """Several roots hold the name, and CPython finds Weft's file with the importer's own roots on the path.
+
+    A relative import never leaves its package: the file that the dots mean counts as found.
+    """
     paths, importer = evidence.graph.paths, difference.importer
     roots = [own_root(importer, paths), *declared_around(importer, paths)]
-    for each in _absolute(difference, evidence):
-        for dotted in (each.specifier, *(f"{each.specifier}.{name}" for name in each.names)):
-            found = find(evidence.root, roots, dotted)
-            if found is not None and evidence.graph.edges_between(importer, found):
-                theirs = [imported for by, imported in evidence.answers.pairs if by == importer]
-                rivals = [one for one in theirs if one != found and _is_called(one, dotted)]
-                if difference.imported == found and rivals or difference.imported in rivals:
-                    return True
+    for found, dotted in _meant(difference, evidence, roots):
+        if evidence.graph.edges_between(importer, found):
+            theirs = [imported for by, imported in evidence.answers.pairs if by == importer]
+            rivals = [one for one in theirs if one != found and _is_called(one, dotted)]
+            if (difference.imported == found and rivals) or difference.imported in rivals:
+                return True
+    return False
+
+
+def undeclared_rival(difference: Difference, evidence: Evidence) -> bool:
+    """Weft leads to that name beneath a plain root, as CPython does; nothing declares the root of the file found."""
+    paths, importer = evidence.graph.paths, difference.importer
+    for edge in evidence.graph.edges_of(importer):
+        ours = root_for(edge.imported, edge.specifier, edge.names)
+        theirs = root_for(difference.imported, edge.specifier, edge.names)
+        if ours and theirs and ours != theirs and ours[1] == theirs[1] and is_declared(ours[0], paths):
+            is_foreign = not is_declared(theirs[0], paths) and theirs[0] not in ancestors(importer)
+            if is_foreign and find(evidence.root, [ours[0]], ours[1]) == edge.imported:
+                return True
+    return False
+
+
+def above_script(difference: Difference, evidence: Evidence) -> bool:
+    """The root of the file found lies above the importer's own, is no package, and no manifest declares it."""
+    paths, own = evidence.graph.paths, own_root(difference.importer, evidence.graph.paths)
+    for each in _external(difference, evidence):
+        found = root_for(difference.imported, each.specifier, each.names)
+        if found and found[0] and found[0] in ancestors(own) and not is_declared(found[0], paths):
+            return True
     return False
 
 
@@ -96,7 +124,7 @@ def standard_library(difference: Difference, evidence: Evidence) -> bool:
 
 
 def bound_name(difference: Difference, evidence: Evidence) -> bool:
-    """`from package import name` where the package's `__init__` binds the name itself, and has a submodule so called."""
+    """`from package import name` where the `__init__` binds the name itself, and there is a submodule of that name."""
     for package, name in _taken(difference, evidence):
         init = f"{package}/__init__.py"
         bound = f"{evidence.root}/{init}"
@@ -121,8 +149,7 @@ def star_lists_submodule(difference: Difference, evidence: Evidence) -> bool:
     folder, _, name = difference.imported.removesuffix("/__init__.py").removesuffix(".py").rpartition("/")
     if name not in listed(f"{evidence.root}/{folder}/__init__.py"):
         return False
-    starred = [each for each in evidence.graph.edges_between(difference.importer, f"{folder}/__init__.py")]
-    return any("*" in each.names for each in starred)
+    return any("*" in each.names for each in evidence.graph.edges_between(difference.importer, f"{folder}/__init__.py"))
 
 
 def unusual_name(difference: Difference, evidence: Evidence) -> bool:
@@ -134,11 +161,13 @@ def unusual_name(difference: Difference, evidence: Evidence) -> bool:
 
 def nearest_package(difference: Difference, evidence: Evidence) -> bool:
     """`import package.missing`: Weft says that the module is not there."""
-    for each in evidence.graph.outside_of(difference.importer):
-        if each.status is Status.UNRESOLVED and difference.line == each.line:
-            if any(each.specifier.startswith(f"{dotted}.") for _, dotted in module_names(difference.imported)):
-                return True
-    return False
+    names = [dotted for _, dotted in module_names(difference.imported)]
+    return any(
+        each.status is Status.UNRESOLVED
+        and difference.line == each.line
+        and any(each.specifier.startswith(f"{dotted}.") for dotted in names)
+        for each in evidence.graph.outside_of(difference.importer)
+    )
 
 
 PREDICATES: Mapping[str, Predicate] = {
@@ -147,6 +176,8 @@ PREDICATES: Mapping[str, Predicate] = {
         relative_without_init,
         namespace_portion,
         own_project_first,
+        undeclared_rival,
+        above_script,
         foreign_root,
         portion_as_root,
         standard_library,
@@ -168,10 +199,26 @@ def _absolute(difference: Difference, evidence: Evidence) -> Iterator[Import]:
 
 
 def _external(difference: Difference, evidence: Evidence) -> Iterator[Import]:
-    """Imports of the importer that Weft says lead out of the repository."""
+    """Imports of the importer that Weft says lead out of the repository, or to a mere folder of it."""
     outside = evidence.graph.outside_of(difference.importer)
-    said = {each.specifier for each in outside if each.status is Status.EXTERNAL}
-    return (each for each in _absolute(difference, evidence) if each.specifier in said)
+    inside = {each.specifier for each in evidence.graph.edges_of(difference.importer)}
+    inside |= {each.specifier for each in outside if each.status is Status.UNRESOLVED}
+    inside -= {each.specifier for each in outside if each.status is Status.EXTERNAL}
+    return (each for each in _absolute(difference, evidence) if each.specifier not in inside)
+
+
+def _meant(difference: Difference, evidence: Evidence, roots: list[str]) -> Iterator[tuple[str, str]]:
+    """(file, dotted name) for all that the importer's imports mean, by the referee."""
+    paths, importer = evidence.graph.paths, difference.importer
+    own = own_root(importer, paths)
+    for each in _imports(difference, evidence):
+        for file in _relative_files(importer, each) & paths:
+            yield from ((file, dotted) for root, dotted in module_names(file) if root == own)
+        if not each.specifier.startswith("."):
+            for dotted in (each.specifier, *(f"{each.specifier}.{name}" for name in each.names)):
+                found = find(evidence.root, roots, dotted)
+                if found is not None:
+                    yield found, dotted
 
 
 def _is_called(path: str, dotted: str) -> bool:
@@ -184,7 +231,8 @@ def _relative_files(importer: str, imported: Import) -> set[str]:
     level = len(imported.specifier) - len(rest)
     if not level:
         return set()
-    folder = "/".join([*parent(importer).split("/")][: len(parent(importer).split("/")) - level + 1])
+    folders = parent(importer).split("/")
+    folder = "/".join(folders[: len(folders) - level + 1])
     base = "/".join(part for part in (folder, rest.replace(".", "/")) if part)
     bases = [base, *(f"{base}/{name}" for name in imported.names)]
     return {

@@ -23,8 +23,9 @@ def find(root: str, roots: Iterable[str], dotted: str) -> str | None:
     path: Sequence[str] = [os.path.join(root, each) for each in roots]
     spec: ModuleSpec | None = None
     sys.path_importer_cache.clear()
-    for number in range(1, dotted.count(".") + 2):
-        spec = PathFinder.find_spec(".".join(dotted.split(".")[:number]), path)
+    for part in dotted.split("."):
+        # By the part alone: with the whole name a namespace would ask `sys.modules` for the packages around it.
+        spec = PathFinder.find_spec(part, path)
         if spec is None:
             return None
         path = list(spec.submodule_search_locations or ())
@@ -112,7 +113,7 @@ def _bound(body: Iterable[ast.stmt]) -> Iterator[str]:
             case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"), orelse=orelse):
                 yield from _bound(orelse)
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.For() | ast.With():
-                yield from (each.id for each in ast.walk(node) if _is_stored(each))
+                yield from _stored(node)
                 yield from _bound(getattr(node, "body", ()))
             case ast.If() | ast.Try() | ast.While():
                 yield from _bound(node.body)
@@ -122,5 +123,7 @@ def _bound(body: Iterable[ast.stmt]) -> Iterator[str]:
                     yield from _bound(handler.body)
 
 
-def _is_stored(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+def _stored(node: ast.stmt) -> Iterator[str]:
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+            yield each.id

@@ -9,8 +9,8 @@ from weft_storage.model.languages import Family
 from weft_tasks.resolve.base import Resolver
 
 RESOLVER_VERSIONS: Mapping[Family, int] = {
-    Family.PYTHON: 1,
-    Family.TYPESCRIPT: 1,
+    Family.PYTHON: 2,
+    Family.TYPESCRIPT: 2,
     Family.GO: 1,
     Family.RUST: 1,
 }

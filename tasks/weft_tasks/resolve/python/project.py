@@ -3,7 +3,8 @@
 A *root* is a folder that holds top-level modules, a *project* one with pyproject.toml, setup.py or setup.cfg.
 The questions that it answers:
 
-- `roots:<folder>` -> (roots in order, its own root, the folder whose dependencies count), for importers in that folder;
+- `roots:<folder>` -> (roots in order, its own root, the folder whose dependencies count, the root that the folder would
+  have as a script's, if that is another), for importers in that folder;
 - `offers:<dotted name>` -> roots of all projects, sorted, and the repository's root, as far as they hold the module;
   "namespace" where the name is no more than folders;
 - `stubs:<folder>` -> whether a .pyi lies directly in it;
@@ -139,19 +140,32 @@ class PythonProject:
         above = [folder, *ancestors(folder)] if folder else [""]
         return [self._projects[each] for each in above if each in self._projects]
 
-    def _roots(self, folder: str) -> tuple[tuple[str, ...], str, str]:
+    def _roots(self, folder: str) -> tuple[tuple[str, ...], str, str, str | None]:
         own = self._above_packages(folder)
         scope = next((each for each in (folder, *ancestors(folder)) if each in self._requires), "")
         if self._overridden:
             inside = [root for root in self._source_roots if _is_inside(folder, root)]
-            return self._source_roots, max(inside, key=len, default=own), scope
+            return self._source_roots, max(inside, key=len, default=own), scope, None
         enclosing = self._enclosing(folder)
         found = [] if _is_portion(own, enclosing) else [own]
         for project in enclosing:
             found += [*project.packaged, *project.searched]
             if project.folder or self._root_is_declared:
                 found.append(project.folder)
-        return tuple(dict.fromkeys(found)), own, scope
+        return tuple(dict.fromkeys(found)), own, scope, self._beside(folder, own, enclosing)
+
+    def _beside(self, folder: str, own: str, enclosing: Iterable[_Project]) -> str | None:
+        """The folder above the regular packages that `folder` lies in without a gap, where that is not its own root.
+
+        None in a package that may be distributed: its folders without an `__init__` are packages too.
+        """
+        beside = folder
+        while self._is_regular(beside):
+            beside = parent(beside)
+        outermost = folder[len(own) :].strip("/").partition("/")[0]
+        if (own == "" or own in self._projects) and outermost not in _PRIVATE:
+            return None
+        return None if beside == own or _is_portion(beside, enclosing) else beside
 
     def _above_packages(self, folder: str) -> str:
         """The folder above the outermost regular package around `folder`; the folder itself where there is none."""

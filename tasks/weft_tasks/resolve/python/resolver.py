@@ -64,16 +64,16 @@ def _anchored(package: str, level: int) -> tuple[str, ...] | None:
 
 
 def _search_from(index: Index, folder: str) -> "_Search":
-    roots, top, scope = index.ask(Family.PYTHON, f"roots:{folder}")
-    return _Search(index, folder, tuple(roots), top, scope)
+    roots, top, scope, beside = index.ask(Family.PYTHON, f"roots:{folder}")
+    return _Search(index, folder, tuple(roots), top, scope, beside)
 
 
 @dataclass(frozen=True, slots=True)
 class _Search:
     """Where the imports of one folder's files are looked for.
 
-    `top` is the folder above the packages around it; `scope` the folder whose declared dependencies count.
-    Absolute imports depend on `roots` and `scope` alone.
+    `top` is the folder above the packages around it; `scope` the folder whose declared dependencies count; `beside` the
+    root that its files have only as scripts. Absolute imports depend on `roots`, `scope` and `beside` alone.
     """
 
     index: Index
@@ -81,9 +81,28 @@ class _Search:
     roots: tuple[str, ...]
     top: str
     scope: str
+    beside: str | None
 
     def find(self, parts: tuple[str, ...]) -> Walk:
-        """The modules of a dotted name: from the importer's own roots, else from these and those of other projects."""
+        """The modules of a dotted name: from the importer's own roots, else from these and those of other projects.
+
+        What is in none of them, nor in the standard library or a declared dependency, may lie beside a script.
+        """
+        found = self._find(parts)
+        name = parts[0]
+        if self.beside is None or found.modules or name in STANDARD_LIBRARY or name in BUILT_IN:
+            return found
+        if self.distribution(parts):
+            return found
+        beside = walk(self.index, (self.beside,), parts)
+        return beside if beside.last is not None and beside.is_complete and not beside.last.is_namespace else found
+
+    def distribution(self, parts: tuple[str, ...]) -> str:
+        """The declared dependency that a dotted name comes from, or nothing."""
+        found: str = self.index.ask(Family.PYTHON, f"distribution:{self.scope}:{'.'.join(parts[:4])}")
+        return found
+
+    def _find(self, parts: tuple[str, ...]) -> Walk:
         roots, name = self.roots, parts[0]
         if name in BUILT_IN:
             return Walk((), (), is_complete=False)
@@ -182,7 +201,7 @@ class _Targets:
 
 
 def _absolute(search: _Search, parts: tuple[str, ...], names: tuple[str, ...], kind: EdgeKind) -> Resolution:
-    key = ("python absolute", search.roots, search.scope, parts, names, kind)
+    key = ("python absolute", search.roots, search.scope, search.beside, parts, names, kind)
     return search.index.memo(key, lambda: _from_roots(search, parts, names, kind))
 
 
@@ -302,7 +321,7 @@ def _missing(search: _Search, found: Walk, parts: tuple[str, ...]) -> Resolution
     parts = tuple(part for part in parts if part)
     if parts[0] in STANDARD_LIBRARY or parts[0] in BUILT_IN:
         return Resolution(Status.EXTERNAL, package=parts[0])
-    distribution: str = search.index.ask(Family.PYTHON, f"distribution:{search.scope}:{'.'.join(parts[:4])}")
+    distribution = search.distribution(parts)
     if distribution or found.last is None or _is_open(search.index, found):
         return Resolution(Status.EXTERNAL, package=distribution or parts[0])
     if len(found.modules) == len(parts):
