@@ -15,7 +15,7 @@ scan: install
 install: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 # Every fault, with a table of outcomes; CHAOS_RUNS random ones (default 5).
 chaos: $(VENV)/.installed-dev
