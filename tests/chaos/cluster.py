@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,11 @@ from chaos.graphs import Graph, Right
 from chaos.processes import Ended, Fleet, Scan, is_helper, is_stopped, is_surprised, send
 from chaos.reader import Look
 from weft.stack import PostgresServer, RedisServer
+from weft_storage.backends import open_store
+from weft_storage.model.files import FileStatus
 from weft_storage.model.runs import RunState
+from weft_tasks.jobs import fingerprint
+from weft_tasks.worker.dispatch import queue_name
 from workers import Worker, children_of
 
 T = TypeVar("T")
@@ -69,6 +74,7 @@ class Cluster:
     _fault: str = ""
     _since: float = 0.0
     _outcomes: list[str] = field(default_factory=list)
+    _log: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.fleet = Fleet(self.environment())
@@ -187,6 +193,38 @@ class Cluster:
             str(pid),
         )
 
+    def end_all_sessions(self) -> None:
+        """End the connections of everybody but the reader and this one."""
+        reader = f"% {self._reader.pid}" if self._reader else ""
+        self.ask(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name LIKE 'weft %%' AND application_name NOT LIKE %s",
+            reader,
+        )
+
+    def move_tables(self, folder: str | None) -> None:
+        """Keep the tables of the store on another disk; None: where they were."""
+        if folder is not None:
+            self.ask(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(sql.Literal(folder)).as_string())
+        place = "pg_default" if folder is None else "small"
+        tables = self.ask(
+            "SELECT relkind, relname FROM pg_class WHERE relnamespace = 'weft'::regnamespace AND relkind IN ('r', 'i')"
+        )
+        for kind, name in tables:
+            noun = sql.SQL("TABLE" if kind == "r" else "INDEX")
+            statement = sql.SQL("ALTER {} {} SET TABLESPACE {}")
+            self.ask(statement.format(noun, sql.Identifier("weft", name), sql.Identifier(place)).as_string())
+        if folder is None:
+            self.ask("DROP TABLESPACE small")
+
+    def move_postgres(self, folder: str) -> None:
+        """Keep all of Postgres on another disk."""
+        self.postgres.stop()
+        place = os.path.join(folder, "data")
+        subprocess.run(["mv", self.postgres.data_folder, place], check=True)
+        os.symlink(place, self.postgres.data_folder)
+        self.postgres.start()
+
     # Moments ---------------------------------------------------------------------------------------
 
     def until(self, is_true: Callable[[], T], timeout: float = MOMENT) -> T:
@@ -226,10 +264,6 @@ class Cluster:
             "UPDATE weft.batch SET lease_until = clock_timestamp() WHERE state = 'running' AND worker = %s", worker.name
         )
 
-    def queue(self) -> Redis:
-        """A client of the Redis."""
-        return Redis.from_url(self.redis.url)
-
     def stop_helper(self) -> int:
         """Have the helper of a crash box stand still with a file in hand; gives its pid."""
         helper = self.until(self.fleet.helpers)[0]
@@ -241,12 +275,48 @@ class Cluster:
         """The helper of a slot that stands still."""
         return [child for child in children_of(slot) if is_helper(child) and is_stopped(child)]
 
-    def may_lack(self, failed: Mapping[str, str], *, rev: Right | None = None, for_good: bool = False) -> None:
-        """A graph without these files is right too, for a while or `for_good`."""
-        graph = (rev or self.new).without(failed)
-        self.acceptable.append(graph)
-        if for_good:
-            self.final = graph
+    def lacks_for_good(self, failed: Mapping[str, str], right: Right | None = None) -> None:
+        """The right graph is the one without these files."""
+        self.final = (right or self.new).without(failed)
+        self.acceptable.append(self.final)
+
+    # The queue -------------------------------------------------------------------------------------
+
+    def messages(self) -> list[bytes]:
+        """The messages that wait in the queue of this version."""
+        with Redis.from_url(self.redis.url) as client:
+            return list(client.lrange(self._queue_key(), 0, -1))
+
+    def put_messages(self, messages: Sequence[bytes], *, first: bool = False) -> None:
+        """Put messages into the queue, behind those that wait or before them."""
+        with Redis.from_url(self.redis.url) as client:
+            # Redis' transport of Celery pushes on the left and takes from the right.
+            (client.rpush if first else client.lpush)(self._queue_key(), *messages)
+
+    def drop_messages(self, count: int) -> None:
+        """Take messages out of the queue and forget them."""
+        with Redis.from_url(self.redis.url) as client:
+            client.lpop(self._queue_key(), count)
+
+    def misdirect(self, count: int, *, to: str) -> None:
+        """Move messages into the queue of another version."""
+        with Redis.from_url(self.redis.url) as client:
+            for _ in range(count):
+                client.rpoplpush(self._queue_key(), f"weft:{queue_name('weft', to)}")
+
+    def flush(self) -> None:
+        """Have Redis forget everything."""
+        with Redis.from_url(self.redis.url) as client:
+            client.flushall()
+
+    def lose_counters(self) -> int:
+        """Delete what Celery counts the parts of chords with; gives the number of keys."""
+        with Redis.from_url(self.redis.url) as client:
+            keys = [key for key in client.scan_iter("weft:*") if key.endswith((b".j", b".t", b".s"))]
+            return int(client.delete(*keys)) if keys else 0
+
+    def _queue_key(self) -> str:
+        return f"weft:{queue_name('weft', fingerprint())}"
 
     # Faults and judgement --------------------------------------------------------------------------
 
@@ -307,25 +377,36 @@ class Cluster:
         assert state == "cancelled"
         self._outcomes.append("cancelled")
 
+    def settles_incomplete(self, rev: str) -> None:
+        """Everything must be as it should, but for the files that fail for good."""
+        ended = self.scan(rev=rev).wait()
+        assert ended.code == 3, f"exit code {ended.code}\n{ended.said}\n{self.told()}"
+        self.settle(ended, rev=rev)
+
     def note(self, outcome: str) -> None:
         """Something about the outcome for the table."""
         self._outcomes.append(outcome)
 
-    def settle(self, ended: Ended) -> None:
+    def settle(self, ended: Ended, rev: str = NEW) -> None:
         """The right graph is published, nobody saw another than it should have been, and nothing is left behind."""
         seconds = time.monotonic() - self._since
         self._check_readers()
         assert not is_surprised(ended.said), ended.said
         self._check_scans()
-        self._check_nothing_is_held()
+        self._check_nothing_is_held(ended.code, rev)
         if self._fault:
             self.rows.append(Row(self._fault, "; ".join(self._outcomes), seconds))
 
+    def log(self, sentence: str) -> None:
+        """Something that was done, for whoever must find out why."""
+        self._log.append(f"{datetime.now(UTC):%H:%M:%S} {sentence}")
+
     def told(self) -> str:
         """All that everybody said, for whoever must find out why."""
+        done = "\n".join(self._log)
         workers = "\n".join(f"-- worker {worker.pid}\n{worker.text()}" for worker in list(self.fleet.workers))
         scans = "\n".join(f"-- scan {scan.process.pid}\n{scan.said()}" for scan in self.scans)
-        return f"{scans}\n{workers}"
+        return f"{done}\n{scans}\n{workers}"
 
     def _failed(self) -> list[tuple[str, str]]:
         question = "SELECT path, reason FROM weft.failure WHERE run = (SELECT max(run) FROM weft.work) ORDER BY path"
@@ -334,6 +415,7 @@ class Cluster:
     def _check_readers(self) -> None:
         looks = self._end_reading()
         assert looks, "nobody has read anything"
+        self._accept_incomplete_runs()
         for look in looks:
             assert look.whole in self.acceptable, f"a reader saw a mixture in run {look.run_id}\n{self.told()}"
             assert look.edges in {graph.edges for graph in self.acceptable}
@@ -341,6 +423,18 @@ class Cluster:
         assert looks[-1].whole == self.final, f"what is published is not right\n{self.told()}"
         runs = [look.run_id for look in looks]
         assert runs == sorted(runs), "a reader saw an older graph after a newer one"
+
+    def _accept_incomplete_runs(self) -> None:
+        """Where a run is incomplete and names what it lacks, the graph without that is right for a while."""
+        if self.final != self.new.graph:
+            return
+        with open_store(self.url) as store:
+            for run in store.runs(PROJECT):
+                if run.state is RunState.INCOMPLETE:
+                    files = store.files(PROJECT, at=run.id)
+                    failed = {file.path: file.reason for file in files if file.status is FileStatus.FAILED}
+                    assert failed.keys() <= {problem.path for problem in run.problems}
+                    self.acceptable.append(self.new.without(failed))
 
     def _end_reading(self) -> list[Look]:
         """All that the reader saw; it looks once more before it ends."""
@@ -363,11 +457,11 @@ class Cluster:
             assert not is_surprised(scan.said()), scan.said()
         assert not self.fleet.surprises(), "\n".join(self.fleet.surprises())
 
-    def _check_nothing_is_held(self) -> None:
+    def _check_nothing_is_held(self, code: int, rev: str) -> None:
         """No locks, no open transactions, no run under way; the next scan begins at once and finds nothing to do."""
         self.until(lambda: not self._held(), 30)
-        ended = self.scan("--lock-timeout", "0").wait()
-        assert ended.code == 0, ended.said
+        ended = self.scan("--lock-timeout", "0", rev=rev).wait()
+        assert ended.code == code, ended.said
         assert ended.document["counts"]["analyzed"] == 0
         assert ended.document["affected"] == 0
 
@@ -416,7 +510,6 @@ def make_template(corpus: Corpus, folder: Path) -> Path:
     """The data folder of a stopped Postgres whose store holds the graph of the old branch."""
     from weft.configuration import settings_of
     from weft.pipeline import Options, analyze
-    from weft_storage.backends import open_store
 
     with PostgresServer() as server:
         with open_store(server.url) as store:

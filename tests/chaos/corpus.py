@@ -52,12 +52,12 @@ def make_corpus(folder: Path) -> Corpus:
 
 
 def make_crowd(folder: Path, files: int) -> Corpus:
-    """A repository of very many very small files, on the branch NEW."""
-    crowd = {
-        f"crowd/p{number % 100}/m{number}.py": f"import crowd.p{number * 7 % 100}\n# {number}\n"
-        for number in range(files)
-    }
-    return _commit_all(folder, {OLD: {"crowd/__init__.py": ""}, NEW: {"crowd/__init__.py": "", **crowd}})
+    """A repository of very many very small files."""
+    crowd = {}
+    for number in range(files):
+        other = number * 7 % 100
+        crowd[f"crowd/p{number % 100}/m{number}.py"] = f"from crowd.p{other} import m{other}  # {number}\n"
+    return _commit_all(folder, {OLD: {"crowd/start.py": ""}, NEW: crowd})
 
 
 def _commit_all(folder: Path, branches: Mapping[str, Files]) -> Corpus:

@@ -58,7 +58,6 @@ def test_a_helper_that_is_killed_costs_the_file_in_hand_until_the_next_scan(clus
     send(helper, signal.SIGKILL)
     named = cluster.ends_incomplete(scan)
     assert list(named.values()) == ["the extractor process ended unexpectedly (signal 9)"]
-    cluster.may_lack(named)
     ended = cluster.heals()
     assert ended.document["counts"]["analyzed"] == 1
 
@@ -147,7 +146,7 @@ class TestWorkers:
 
     @pytest.mark.chaos
     def test_all_workers_are_replaced_one_after_the_other_as_in_a_rollout(self, cluster: Cluster) -> None:
-        cluster.pace(0.3)
+        cluster.pace(1)
         workers = [cluster.worker(), cluster.worker()]
         scan = cluster.scan()
         cluster.fault("a rolling restart of all workers")
