@@ -21,6 +21,8 @@ from weft_tasks.extract import extract
 sources = {
     Language.PYTHON: b"import a", Language.TYPESCRIPT: b"import './a'", Language.TSX: b"import './a'; <b/>",
     Language.JAVASCRIPT: b"import './a'", Language.GO: b'package p; import "a"', Language.RUST: b"mod a;",
+    Language.VUE: b"<script>import './a'</script>", Language.SVELTE: b"<script>import './a'</script>",
+    Language.ASTRO: b"--- import './a' ---",
 }
 for language in Language:
     facts = extract(language, sources[language])
@@ -40,5 +42,5 @@ def test_extraction_fetches_nothing(tmp_path: Path) -> None:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     done = subprocess.run([sys.executable, "-c", _CHILD], env=environment, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == ("extracted 6\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("extracted 9\n", "", 0)
     assert list(home.rglob("*")) == []

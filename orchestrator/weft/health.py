@@ -15,6 +15,9 @@ _SAMPLES = {
     Language.TYPESCRIPT: b'import "./a"\n',
     Language.TSX: b'import "./a"; const b = <c/>\n',
     Language.JAVASCRIPT: b'import "./a"\n',
+    Language.VUE: b'<script>\nimport "./a"\n</script>\n',
+    Language.SVELTE: b'<script>\nimport "./a"\n</script>\n',
+    Language.ASTRO: b'---\nimport "./a"\n---\n',
     Language.GO: b'package a\nimport "b"\n',
     Language.RUST: b"mod a;\n",
 }

@@ -10,6 +10,9 @@ class Language(StrEnum):
     TYPESCRIPT = "typescript"
     TSX = "tsx"
     JAVASCRIPT = "javascript"
+    VUE = "vue"
+    SVELTE = "svelte"
+    ASTRO = "astro"
     GO = "go"
     RUST = "rust"
 
@@ -35,6 +38,9 @@ _BY_SUFFIX = {
     ".jsx": Language.JAVASCRIPT,
     ".mjs": Language.JAVASCRIPT,
     ".cjs": Language.JAVASCRIPT,
+    ".vue": Language.VUE,
+    ".svelte": Language.SVELTE,
+    ".astro": Language.ASTRO,
     ".go": Language.GO,
     ".rs": Language.RUST,
 }
@@ -44,9 +50,15 @@ _FAMILY = {
     Language.TYPESCRIPT: Family.TYPESCRIPT,
     Language.TSX: Family.TYPESCRIPT,
     Language.JAVASCRIPT: Family.TYPESCRIPT,
+    Language.VUE: Family.TYPESCRIPT,
+    Language.SVELTE: Family.TYPESCRIPT,
+    Language.ASTRO: Family.TYPESCRIPT,
     Language.GO: Family.GO,
     Language.RUST: Family.RUST,
 }
+
+COMPONENTS = frozenset({Language.VUE, Language.SVELTE, Language.ASTRO})
+"""Markup with scripts in it: the scripts are what is read."""
 
 
 def language_of(path: str) -> Language | None:

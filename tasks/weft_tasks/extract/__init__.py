@@ -11,7 +11,7 @@ from weft_storage.model.languages import Family, Language, family_of
 
 EXTRACTOR_VERSIONS: Mapping[Family, int] = {
     Family.PYTHON: 1,
-    Family.TYPESCRIPT: 1,
+    Family.TYPESCRIPT: 2,
     Family.GO: 1,
     Family.RUST: 1,
 }
