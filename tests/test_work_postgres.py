@@ -456,6 +456,23 @@ def test_reaping_requeues_lost_leases_and_touches_nothing_else(it: WorkFixture) 
     ]  # fmt: skip
 
 
+def test_batches_of_a_worker_that_fell_silent_are_lost_before_their_lease(
+    it: WorkFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weft_storage.backends.postgres.work.SILENT_SECONDS", 1.0)
+    run_id = it.plan(*(batch(number, "x") for number in range(3)))
+    for number, worker in enumerate(("dead", "alive", "unknown"), 1):
+        it.claim(run_id, number, worker=worker)
+    for name in ("dead", "alive"):
+        it.work.report_worker(WorkerRecord(name, "f", ("weft",), 1, "1"))
+    time.sleep(1.2)
+    it.work.report_worker(WorkerRecord("alive", "f", ("weft",), 1, "1"))
+    assert it.work.reap(run_id, attempts=2) == [1]
+    # A batch that was claimed just now is not held against who will report in a moment.
+    it.claim(run_id, 1, worker="dead")
+    assert it.work.reap(run_id, attempts=9) == []
+
+
 def test_a_long_queue_is_healthy(it: WorkFixture) -> None:
     run_id = it.plan(*(batch(number) for number in range(20)))
     it.database.query("UPDATE weft.batch SET changed = clock_timestamp() - interval '1 day'")

@@ -383,7 +383,7 @@ def label(run_id: int, number: int, jobs: Sequence[Job]) -> str:
     size = sum(job.content.size for job in jobs)
     languages = Counter(job.language.value for job in jobs)
     named = ", ".join(language for language, _ in sorted(languages.items(), key=lambda each: (-each[1], each[0])))
-    return f"run {run_id}, batch {number}: {len(jobs)} files, {size / 1e6:.1f} MB, {named}"
+    return f"run {run_id}, batch {number}: {len(jobs)} files, {size / 1000:,.0f} kB, {named}"
 
 
 class SnapshotContents:

@@ -82,7 +82,9 @@ class WorkStore(Protocol):
     # Healing ---------------------------------------------------------------------------------------
 
     def reap(self, run_id: int, *, attempts: int) -> list[int]:
-        """Make batches with a lost lease QUEUED again; gives the numbers to send. Any number of processes may do so.
+        """Make batches that were lost QUEUED again; gives the numbers to send. Any number of processes may do so.
+
+        Lost is a batch whose lease has run out, or whose worker reported itself before and has been silent for long.
 
         A batch that was claimed `attempts` times in vain is SPLIT in halves (their numbers are given); one of a single
         job becomes a poison failure of that job.

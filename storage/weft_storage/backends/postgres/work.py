@@ -39,6 +39,9 @@ _BYTES_AT_ONCE = 8 << 20
 _LONGEST = 1e9  # Seconds that an interval surely takes.
 _NO_WORK = WorkProgress(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (), 0.0)
 
+SILENT_SECONDS = 30.0
+"""After which a worker that reported itself every few seconds is taken for dead."""
+
 
 class PostgresWork:
     """A `WorkStore` in a database of Postgres, for any number of threads and processes."""
@@ -111,7 +114,7 @@ class PostgresWork:
         with self._database.transaction():
             if not self._holds_running(run_id):
                 return []
-            lost = self._query("lost", run_id)
+            lost = self._query("lost", run_id, SILENT_SECONDS)
             again = [number for number, tries in lost if tries < attempts]
             if again:
                 self._query("requeue", run_id, again)

@@ -122,7 +122,16 @@ ON CONFLICT (run, key) DO NOTHING
 
 -- name: lost
 SELECT number, tries FROM weft.batch
-WHERE run = $1 AND state = 'running' AND lease_until <= clock_timestamp()
+WHERE run = $1 AND state = 'running' AND (
+    lease_until <= clock_timestamp()
+    -- A worker that has been silent for long is dead, unless it had nobody to report to.
+    OR changed < clock_timestamp() - $2 * interval '1 second'
+        AND pg_postmaster_start_time() < clock_timestamp() - $2 * interval '1 second'
+        AND EXISTS (
+            SELECT 1 FROM weft.worker
+            WHERE worker.name = batch.worker AND worker.seen < clock_timestamp() - $2 * interval '1 second'
+        )
+)
 ORDER BY number
 FOR NO KEY UPDATE SKIP LOCKED
 
