@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from conformance.base import ConformanceError, Difference, Evidence, Predicate, Side
+from conformance.base import ConformanceError, Predicate, Side
 
 _FOLDER = Path(__file__).resolve().parent / "register"
+
+
+PINNED = "pinned"
 
 
 class Right(StrEnum):
@@ -40,9 +43,6 @@ class DifferenceClass:
     predicate: str
     holds: Predicate
 
-    def __call__(self, difference: Difference, evidence: Evidence) -> bool:
-        return self.holds(difference, evidence)
-
 
 def classes_of(language: str, predicates: Mapping[str, Predicate]) -> list[DifferenceClass]:
     """The classes of a language, in the order in which they are tried. Raises `ConformanceError` on a bad register."""
@@ -54,6 +54,33 @@ def classes_of(language: str, predicates: Mapping[str, Predicate]) -> list[Diffe
     if unused:
         raise ConformanceError(str(path), f"no class uses the predicates {sorted(unused)}", "remove them")
     return classes
+
+
+def pinned_of(language: str) -> list[DifferenceClass]:
+    """Single differences on cases, each explained by the case that its `title` names: pairs that no class covers."""
+    with (_FOLDER / f"{language}.toml").open("rb") as file:
+        written = tomllib.load(file).get("pinned", [])
+    return [_pinned(language, each) for each in written]
+
+
+def _pinned(language: str, written: dict[str, str]) -> DifferenceClass:
+    importer, _, imported = written["pair"].partition(" -> ")
+    return DifferenceClass(
+        id=PINNED,
+        language=language,
+        title=written["case"],
+        authorities=(written["authority"],),
+        versions="",
+        side=Side(written["side"]),
+        right=Right.WEFT,
+        authority_says="",
+        weft_says="",
+        why=written["why"],
+        source="",
+        case=written["case"].partition("#")[0],
+        predicate="",
+        holds=lambda difference, _: (difference.importer, difference.imported) == (importer, imported),
+    )
 
 
 def _class(path: Path, language: str, written: dict[str, str], predicates: Mapping[str, Predicate]) -> DifferenceClass:

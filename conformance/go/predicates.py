@@ -8,6 +8,9 @@ from weft_storage.model.paths import ancestors, parent
 
 _MODULE = re.compile(rb'^\s*module\s+"?([^\s"]+)', re.M)
 
+# A requirement of v0.0.0 says that there is no version.
+_REQUIRED = rb"(?m)\b%s[\s\"]+v(?!0\.0\.0(?:-00010101000000-|\s|$))"
+
 
 def own_directory(difference: Difference, evidence: Evidence) -> bool:
     """A file that imports the package of its own directory: both are one unit."""
@@ -16,7 +19,7 @@ def own_directory(difference: Difference, evidence: Evidence) -> bool:
 
 
 def unconnected_sibling(difference: Difference, evidence: Evidence) -> bool:
-    """The module is in the repository, has its path alone, and the importer's go.mod does not name it at all."""
+    """The module is in the repository, has its path alone, and the importer's go.mod requires no version of it."""
     edge = difference.edge
     if edge is None or (difference.importer, edge.specifier) not in evidence.answers.external:
         return False
@@ -27,8 +30,12 @@ def unconnected_sibling(difference: Difference, evidence: Evidence) -> bool:
     path = _module_path(away, evidence)
     place = difference.imported[len(away) :].strip("/")
     alone = [each for each in _all_modules(evidence) if _module_path(each, evidence) == path] == [away]
-    named = path.encode() in evidence.graph.source(_manifest(home))
-    return alone and not named and edge.specifier == "/".join(part for part in (path, place) if part)
+    named = _REQUIRED % re.escape(path.encode())
+    return (
+        alone
+        and not re.search(named, evidence.graph.source(_manifest(home)))
+        and edge.specifier == "/".join(part for part in (path, place) if part)
+    )
 
 
 PREDICATES: Mapping[str, Predicate] = {each.__name__: each for each in (own_directory, unconnected_sibling)}

@@ -90,6 +90,66 @@ def above_script(difference: Difference, evidence: Evidence) -> bool:
     return False
 
 
+def declared_root(difference: Difference, evidence: Evidence) -> bool:
+    """A manifest names the root of Weft's file, which CPython finds with that root on the path."""
+    for each in _absolute(difference, evidence):
+        found = root_for(difference.imported, each.specifier, each.names)
+        if found and _is_named(found[0], evidence) and find(evidence.root, [found[0]], found[1]) == difference.imported:
+            return True
+    return False
+
+
+def other_portion(difference: Difference, evidence: Evidence) -> bool:
+    """A relative import in a namespace package, to a portion in another plain root: CPython finds it over both."""
+    paths, importer = evidence.graph.paths, difference.importer
+    mine = [(root, dotted) for root, dotted in module_names(importer) if is_declared(root, paths)]
+    theirs = [(root, dotted) for root, dotted in module_names(difference.imported) if is_declared(root, paths)]
+    relative = [each for each in _imports(difference, evidence) if each.specifier.startswith(".")]
+    return any(
+        ours[0] != other[0]
+        and any(other[1] in _dotted(ours[1], each) for each in relative)
+        and find(evidence.root, [ours[0], other[0]], other[1]) == difference.imported
+        for ours in mine[:1]
+        for other in theirs[:1]
+    )
+
+
+def script_hides_standard_library(difference: Difference, evidence: Evidence) -> bool:
+    """A script's own folder holds a module called like one of the standard library, and CPython finds it first."""
+    own = own_root(difference.importer, evidence.graph.paths)
+    return own == parent(difference.importer) and any(
+        each.specifier in sys.stdlib_module_names and find(evidence.root, [own], each.specifier) == difference.imported
+        for each in _absolute(difference, evidence)
+    )
+
+
+def compiled_module(difference: Difference, evidence: Evidence) -> bool:
+    """A compiled module: ruff reads no folder for .so and .pyd files, and falls back to the package."""
+    paths = evidence.graph.paths
+    edges = [each for each in evidence.graph.edges_of(difference.importer) if each.imported.endswith((".so", ".pyd"))]
+    inits = {f"{parent(each.imported)}/__init__.py" for each in edges}
+    compiled = {each.imported for each in edges if each.imported in paths}
+    return difference.imported in compiled or difference.imported in inits
+
+
+def package_sibling(difference: Difference, evidence: Evidence) -> bool:
+    """The root of the file found is the importer's own folder, and that lies within a regular package."""
+    paths, folder = evidence.graph.paths, parent(difference.importer)
+    if not any(is_regular(each, paths) for each in (folder, *ancestors(folder))):
+        return False
+    found = (root_for(difference.imported, each.specifier, each.names) for each in _external(difference, evidence))
+    return any(each is not None and each[0] == folder for each in found)
+
+
+def private_folder(difference: Difference, evidence: Evidence) -> bool:
+    """`tests` or `tools` of another project: no build takes them along."""
+    for each in _external(difference, evidence):
+        found = root_for(difference.imported, each.specifier, each.names)
+        if found and each.specifier.partition(".")[0] in _PRIVATE and found[0] not in ancestors(difference.importer):
+            return True
+    return False
+
+
 def foreign_root(difference: Difference, evidence: Evidence) -> bool:
     """The root of the file found is neither around the importer nor declared, and Weft says the name is external."""
     paths = evidence.graph.paths
@@ -170,12 +230,20 @@ def nearest_package(difference: Difference, evidence: Evidence) -> bool:
     )
 
 
+_PRIVATE = frozenset({"test", "tests", "testing", "tools", "docs", "examples", "scripts", "benchmarks", "utils"})
+
 PREDICATES: Mapping[str, Predicate] = {
     each.__name__: each
     for each in (
         relative_without_init,
         namespace_portion,
         own_project_first,
+        declared_root,
+        other_portion,
+        script_hides_standard_library,
+        compiled_module,
+        package_sibling,
+        private_folder,
         undeclared_rival,
         above_script,
         foreign_root,
@@ -223,6 +291,25 @@ def _meant(difference: Difference, evidence: Evidence, roots: list[str]) -> Iter
 
 def _is_called(path: str, dotted: str) -> bool:
     return any(dotted == name for _, name in module_names(path))
+
+
+def _is_named(root: str, evidence: Evidence) -> bool:
+    """Whether a manifest of a folder above says the way to a root, or to a package in it."""
+    for above in ancestors(root) if root else ():
+        relative = root[len(above) :].strip("/")
+        for name in ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "tox.ini"):
+            manifest = evidence.graph.source(f"{above}/{name}" if above else name)
+            if relative.encode(errors="surrogateescape") in manifest:
+                return True
+    return False
+
+
+def _dotted(importer: str, imported: Import) -> set[str]:
+    """The dotted names that a relative import means in the module of that dotted name."""
+    rest = imported.specifier.lstrip(".")
+    package = importer.split(".")[: -(len(imported.specifier) - len(rest)) or None]
+    base = ".".join([*package, *filter(None, [rest])])
+    return {base, *(f"{base}.{name}" for name in imported.names)}
 
 
 def _relative_files(importer: str, imported: Import) -> set[str]:
