@@ -90,6 +90,19 @@ def above_script(difference: Difference, evidence: Evidence) -> bool:
     return False
 
 
+def own_package_lacks_it(difference: Difference, evidence: Evidence) -> bool:
+    """CPython finds the importer's own package of that name, which has no such module: Weft says UNRESOLVED."""
+    paths, importer = evidence.graph.paths, difference.importer
+    roots = [own_root(importer, paths), *declared_around(importer, paths)]
+    for each in evidence.graph.outside_of(importer):
+        found = root_for(difference.imported, each.specifier, each.names)
+        if each.status is Status.UNRESOLVED and found and found[0] not in roots:
+            top = find(evidence.root, roots, found[1].partition(".")[0])
+            if top is not None and find(evidence.root, roots, found[1]) is None:
+                return True
+    return False
+
+
 def declared_root(difference: Difference, evidence: Evidence) -> bool:
     """A manifest names the root of Weft's file, which CPython finds with that root on the path."""
     for each in _absolute(difference, evidence):
@@ -238,6 +251,7 @@ PREDICATES: Mapping[str, Predicate] = {
         relative_without_init,
         namespace_portion,
         own_project_first,
+        own_package_lacks_it,
         declared_root,
         other_portion,
         script_hides_standard_library,
