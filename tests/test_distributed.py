@@ -163,7 +163,9 @@ class TestContents:
     ) -> None:
         bare = tmp_path / "bare" / f"{PROJECT}.git"
         monorepo.git("clone", "--quiet", "--bare", ".", str(bare))
-        monorepo.write({"dirty/a.py": "import dirty.b\n", "dirty/b.py": "dirty = 1\n", "dirty/package.json": '{"name": "d"}'})
+        monorepo.write(
+            {"dirty/a.py": "import dirty.b\n", "dirty/b.py": "dirty = 1\n", "dirty/package.json": '{"name": "d"}'}
+        )
         with running_worker(postgres_url, redis_url, repositories=bare.parent):
             scan(monorepo, shared, redis_url)
         assert packs(postgres_url) in (1, 2)  # of the two dirty sources
