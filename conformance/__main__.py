@@ -72,12 +72,13 @@ def _conformance(language: str) -> LanguageConformance:
     return cast(LanguageConformance, import_module(f"conformance.{language}"))
 
 
-def _classes(language: str) -> list[DifferenceClass]:
+def classes_of_language(language: str) -> list[DifferenceClass]:
+    """The register of a language."""
     return register.classes_of(language, _conformance(language).PREDICATES)
 
 
 def _write_register(page: Path) -> None:
-    classes = [each for language in LANGUAGES for each in _classes(language)]
+    classes = [each for language in LANGUAGES for each in classes_of_language(language)]
     text = register.render(classes, scores.explained(scores.load(page)))
     _REGISTER.write_text(text, encoding="utf-8")
 
@@ -95,13 +96,15 @@ def _rows(corpus: str, commit: str, language: str, root: str, graph: WeftGraph) 
     if any(path.endswith(offered.SUFFIXES) for path in graph.files):
         findings = [*impossible(root, graph, offered.SUFFIXES), *offered.findings(root, graph)]
         for authority in offered.AUTHORITIES:
-            yield _reported(corpus, commit, language, compare(authority, root, graph, _classes(language)), findings)
+            yield _reported(
+                corpus, commit, language, compare(authority, root, graph, classes_of_language(language)), findings
+            )
 
 
 def _compare_cases(languages: Sequence[str]) -> list[scores.Row]:
     rows = []
     for language in languages:
-        offered, classes = _conformance(language), _classes(language)
+        offered, classes = _conformance(language), classes_of_language(language)
         pinned = register.pinned_of(language)
         parts: defaultdict[str, list[Comparison]] = defaultdict(list)
         findings: list[Finding] = []

@@ -15,7 +15,7 @@ from typing import Any
 
 from conformance.base import Answers, ConformanceError, Pair
 from conformance.corpora import kept
-from conformance.go.toolchain import Go, find_go, list_packages, mode_of, prepare
+from conformance.go.toolchain import Go, find_go, list_packages, prepare
 from conformance.graphs import WeftGraph
 from conformance.installation import cache
 from weft_storage.model.edges import Edge
@@ -54,7 +54,7 @@ def _answers(root: str, graph: WeftGraph) -> Answers:
     imports, unread = _parsed(go, root, sorted(path for path in graph.files if path.endswith(".go")))
     modules = sorted(parent(path) for path in graph.paths if basename(path) == "go.mod")
     works = [parent(path) for path in graph.paths if basename(path) == "go.work"]
-    failed = prepare(go, root, modules)
+    modes, failed = prepare(go, root, modules, works)
     found = _Found(unread=unread)
     for module, files in _by_module(imports, modules).items():
         if module is None or module in failed:
@@ -62,8 +62,7 @@ def _answers(root: str, graph: WeftGraph) -> Answers:
             continue
         paths = sorted({path for file in files for path, _ in imports[file] if path != "C"})
         try:
-            mode = mode_of(go, root, module, works)
-            told = list_packages(go, os.path.join(root, module), mode, paths)
+            told = list_packages(go, os.path.join(root, module), modes[module], paths)
         except ConformanceError as error:
             found.unread.update(dict.fromkeys(files, str(error)))
             continue

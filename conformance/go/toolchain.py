@@ -78,30 +78,30 @@ class Mode:
     flag: str
 
 
-def prepare(go: Go, root: str, modules: Sequence[str]) -> dict[str, str]:
-    """Make the go.mod and go.work files fit for work without a network; gives the folders that cannot be, and why."""
+def prepare(go: Go, root: str, modules: Sequence[str], works: Sequence[str]) -> tuple[dict[str, Mode], dict[str, str]]:
+    """Make go.mod and go.work files fit for work without a network.
+
+    Gives how to list from each module's folder, and the folders from which nothing can be listed, with the reason.
+    """
+    workspaces = {folder: _workspace(go, Path(root, folder, "go.work")) for folder in works}
+    modes: dict[str, Mode] = {}
     failed: dict[str, str] = {}
     for folder in modules:
-        if not is_vendored(root, folder):
-            why = _drop_outside(go, os.path.join(root, folder))
-            if why:
-                failed[folder] = why
-    return failed
+        nearest = next((each for each in dict.fromkeys((folder, *ancestors(folder))) if each in workspaces), None)
+        replaced: frozenset[str] = frozenset()
+        modes[folder] = Mode("off", "-mod=vendor" if is_vendored(root, folder) else "-mod=mod")
+        if nearest is not None and Path(root, folder).resolve() in workspaces[nearest].uses:
+            replaced = workspaces[nearest].replaced
+            flag = "-mod=vendor" if is_vendored(root, nearest) else "-mod=readonly"
+            modes[folder] = Mode(str(Path(root, nearest, "go.work")), flag)
+        if modes[folder].flag != "-mod=vendor" and (why := _drop_outside(go, os.path.join(root, folder), replaced)):
+            failed[folder] = why
+    return modes, failed
 
 
 def is_vendored(root: str, folder: str) -> bool:
     """Whether the module's dependencies lie beside it: then go.mod must stay as it is, to agree with modules.txt."""
     return Path(root, folder, "vendor", "modules.txt").is_file()
-
-
-def mode_of(go: Go, root: str, folder: str, works: Sequence[str]) -> Mode:
-    """How to list from a module: in the nearest go.work above it, if that uses it."""
-    workspace = next((each for each in dict.fromkeys((folder, *ancestors(folder))) if each in works), None)
-    if workspace is not None:
-        file = Path(root, workspace, "go.work")
-        if Path(root, folder).resolve() in _uses(go, file):
-            return Mode(str(file), "-mod=vendor" if is_vendored(root, workspace) else "-mod=readonly")
-    return Mode("off", "-mod=vendor" if is_vendored(root, folder) else "-mod=mod")
 
 
 def list_packages(go: Go, folder: str, mode: Mode, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -129,7 +129,7 @@ def _objects(text: str) -> list[dict[str, Any]]:
     return found
 
 
-def _drop_outside(go: Go, folder: str) -> str:
+def _drop_outside(go: Go, folder: str, replaced_above: frozenset[str]) -> str:
     """Drop what a go.mod needs from outside; why it cannot be, or nothing."""
     read = go.run(folder, "mod", "edit", "-json", "go.mod", work="off")
     if read.returncode:
@@ -137,7 +137,7 @@ def _drop_outside(go: Go, folder: str) -> str:
     written = json.loads(read.stdout)
     replaced = written.get("Replace") or []
     # A folder as the target has no version.
-    local = {each["Old"]["Path"] for each in replaced if not each["New"].get("Version")}
+    local = {each["Old"]["Path"] for each in replaced if not each["New"].get("Version")} | replaced_above
     edits = [f"-droprequire={each['Path']}" for each in written.get("Require") or [] if each["Path"] not in local]
     for each in replaced:
         if each["New"].get("Version"):
@@ -148,10 +148,19 @@ def _drop_outside(go: Go, folder: str) -> str:
     return done.stderr.strip()[-300:]
 
 
-def _uses(go: Go, file: Path) -> set[Path]:
-    """The folders of the modules that a go.work uses; none where it cannot be read."""
+@dataclass(frozen=True, slots=True)
+class _Workspace:
+    """What a go.work says: the folders of its modules, and the module paths that it replaces with folders."""
+
+    uses: frozenset[Path]
+    replaced: frozenset[str]
+
+
+def _workspace(go: Go, file: Path) -> _Workspace:
+    """Read a go.work, and lift it to the version at hand; one that cannot be read says nothing."""
     go.run(str(file.parent), "work", "edit", f"-go={go.language}", "-toolchain=none", str(file), work="off")
     read = go.run(str(file.parent), "work", "edit", "-json", str(file), work="off")
-    if read.returncode:
-        return set()
-    return {Path(file.parent, each["DiskPath"]).resolve() for each in json.loads(read.stdout).get("Use") or []}
+    written = json.loads(read.stdout) if read.returncode == 0 else {}
+    uses = (Path(file.parent, each["DiskPath"]).resolve() for each in written.get("Use") or [])
+    replaced = (each["Old"]["Path"] for each in written.get("Replace") or [] if not each["New"].get("Version"))
+    return _Workspace(frozenset(uses), frozenset(replaced))

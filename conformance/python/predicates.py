@@ -90,6 +90,20 @@ def above_script(difference: Difference, evidence: Evidence) -> bool:
     return False
 
 
+def named_from_above(difference: Difference, evidence: Evidence) -> bool:
+    """An import by a name that begins above the outermost package, from a root above the importer: CPython finds it."""
+    paths = evidence.graph.paths
+    for each in _absolute(difference, evidence):
+        found = root_for(difference.imported, each.specifier, each.names)
+        if (
+            found
+            and found[0] in ancestors(own_root(difference.imported, paths))
+            and found[0] in ancestors(difference.importer)
+        ):
+            return find(evidence.root, [found[0]], found[1]) == difference.imported
+    return False
+
+
 def own_package_lacks_it(difference: Difference, evidence: Evidence) -> bool:
     """CPython finds the importer's own package of that name, which has no such module: Weft says UNRESOLVED."""
     paths, importer = evidence.graph.paths, difference.importer
@@ -251,6 +265,7 @@ PREDICATES: Mapping[str, Predicate] = {
         relative_without_init,
         namespace_portion,
         own_project_first,
+        named_from_above,
         own_package_lacks_it,
         declared_root,
         other_portion,
