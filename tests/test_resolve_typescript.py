@@ -14,7 +14,7 @@ from weft_storage.model.languages import Family
 from weft_storage.model.settings import Settings
 from weft_tasks.resolve.index import ProjectFiles, RecordingIndex, Repository
 from weft_tasks.resolve.typescript import RESOLVER
-from weft_tasks.resolve.typescript.conditions import targets
+from weft_tasks.resolve.typescript.conditions import targets, types_of_version
 from weft_tasks.resolve.typescript.globs import Verdict, included, matches, verdict
 
 
@@ -227,6 +227,39 @@ def test_targets_of_exports(subpath: str, conditions: set[str], expected: list[s
     found = targets(table, subpath, conditions)
     assert found[: len(expected)] == expected
     assert expected or not found
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("*", True), (">=4.2", True), ("<4.0", False), (">=3.1 <6", True), ("<=5", True), ("^4", False), ("~5.9.0", True),
+        ("3.x || >=5", True), ("1.0 - 4.9", False), ("4 - 6", True), ("5", True), ("", False), ("x.y", False),
+        ("latest", False), (">=" + "9" * 10_000, False), ("<5.9.3", False), (">5.9.3", False), ("=5.9", True), (">=5.0.0-0", True),
+    ],
+)  # fmt: skip
+def test_ranges_of_types_versions(text: str, holds: bool) -> None:
+    assert bool(types_of_version({text: {"*": ["x/*"]}})) is holds
+
+
+def test_large_manifests_and_workspaces_of_everything_are_not_slow() -> None:
+    exports = {f"./{at}/*": {"types": f"./dist/{at}/*.d.ts", "default": f"./{at}/*.js"} for at in range(25_000)}
+    versioned = {key: ["x"] for key in exports}
+    big = {"name": "big", "exports": exports, "typesVersions": {"*": versioned}}
+    files = {
+        "package.json": json.dumps({"workspaces": ["**", "**/**/*", "{a,b}{c,d}{e,f}{g,h}/**"], "exports": exports}),
+        "pnpm-workspace.yaml": "packages: ['**', '!**/not/**']",
+        "big/package.json": json.dumps(big),
+        "big/7/a.js": "",
+        **{f"p/{at}/package.json": json.dumps({"name": f"p{at}"}) for at in range(2000)},
+        **{f"p/{at}/index.ts": "" for at in range(2000)},
+    }
+    assert len(files["big/package.json"]) > 2_000_000
+    started = time.process_time()
+    index = index_of({"a.ts": "", **files})
+    for specifier in ("p7", "p1999", "big/7/a", *(f"big/{number}/b" for number in range(20))):
+        found = RESOLVER.resolve("a.ts", Import(specifier, EdgeKind.IMPORT, 1), index)
+        assert (found.status is Status.RESOLVED) == (not specifier.endswith("/b"))
+    assert time.process_time() - started < 5
 
 
 def test_a_target_cannot_grow_without_end() -> None:

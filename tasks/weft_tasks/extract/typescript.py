@@ -472,6 +472,8 @@ _MOCK = re.compile(
 )
 _JSDOC_IMPORT = re.compile(rb"@import\b")
 _JSDOC_CALL = re.compile(rb"import\s*\(\s*(?:\"([^\"\n]*)\"|'([^'\n]*)')[^()]{0,200}\)\s*(?:\.\s*([\w$]+))?")
+# These tags may leave out the braces.
+_JSDOC_BARE = re.compile(rb"@(?:type|enum|this)\s+\Z")
 _JSDOC_CLAUSE = re.compile(rb"@import\b([^\"'@]{0,2000}+)(?:\"([^\"\n]*)\"|'([^'\n]*)')")
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$")
 # Beyond this many finds the cursor steps from sibling to sibling, which is slower and never quadratic.
@@ -670,7 +672,7 @@ def _property(node: Node) -> str:
 
 
 def _read_jsdoc(module: _Module, comment: Node, start: int) -> None:
-    """`{import("x").T}` and `@import { T } from "x"` in a documentation comment."""
+    """`{import("x").T}`, `@type import("x").T` and `@import { T } from "x"` in a documentation comment."""
     source = module.source
     if not source.startswith(b"/**", comment.start_byte):
         return
@@ -681,7 +683,8 @@ def _read_jsdoc(module: _Module, comment: Node, start: int) -> None:
         return
     begin = max(comment.start_byte, start - 2000)
     match = _JSDOC_CALL.match(source, start, comment.end_byte)
-    if match is not None and source.rfind(b"{", begin, start) > source.rfind(b"}", begin, start):
+    braced = source.rfind(b"{", begin, start) > source.rfind(b"}", begin, start)
+    if match is not None and (braced or _JSDOC_BARE.search(source, begin, start)):
         name = (match[3] or b"*").decode("utf-8", "replace")
         module.add_lexical(start, match[1], match[2], EdgeKind.TYPE, (name,))
 

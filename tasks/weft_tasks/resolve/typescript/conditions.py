@@ -1,13 +1,17 @@
-"""package.json `exports` and `imports`: a subpath and conditions -> targets, as Node and TypeScript define it.
+"""package.json `exports`, `imports` and `typesVersions`: a subpath -> targets, as Node and TypeScript define it.
 
 Pure; knows no files. https://nodejs.org/api/packages.html#package-entry-points
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
 # The longest path that an operating system takes.
 _MAX_TARGET = 4096
+# The compiler for which `typesVersions` are read: any current one gives the same answers to the ranges in use.
+_COMPILER = (5, 9, 3)
+_COMPARATOR = re.compile(r"([<>]=?|=|\^|~)?\s*v?(\d{1,9}|[x*])(?:\.(\d{1,9}|[x*]))?(?:\.(\d{1,9}|[x*]))?(?:-[\w.]+)?")
 
 
 def exports_table(exports: Any) -> dict[str, Any]:
@@ -38,6 +42,58 @@ def targets(table: dict[str, Any], subpath: str, conditions: Collection[str] | N
     rest = subpath[len(prefix) : len(subpath) - len(suffix)]
     found = _leaves(table[best[2]], conditions, rest)
     return found if star else [target + rest for target in found if target.endswith("/")]
+
+
+def types_of_version(ranges: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The (pattern, targets) of the first range that a current compiler is in."""
+    chosen = next((each for key, each in ranges.items() if any(map(_in_range, key.split("||")))), None)
+    if not isinstance(chosen, dict):
+        return ()
+    found = []
+    for pattern, leads_to in chosen.items():
+        if isinstance(pattern, str) and isinstance(leads_to, list):
+            found.append((pattern, tuple(each for each in leads_to if isinstance(each, str))))
+    return tuple(found)
+
+
+def versioned_targets(patterns: Collection[tuple[str, tuple[str, ...]]], subpath: str) -> list[str]:
+    """What the best of the patterns makes of a subpath without its `./`; none where no pattern takes it."""
+    best: tuple[int, str, tuple[str, ...]] | None = None
+    for pattern, found in patterns:
+        if pattern == subpath:
+            return list(found)
+        prefix, star, suffix = pattern.partition("*")
+        fits = star and subpath.startswith(prefix) and subpath.endswith(suffix) and len(subpath) >= len(pattern) - 1
+        if fits and (best is None or len(prefix) > best[0]):
+            best = (len(prefix), subpath[len(prefix) : len(subpath) - len(suffix)], found)
+    return [] if best is None else [each.replace("*", best[1], 1) for each in best[2]]
+
+
+def _in_range(text: str) -> bool:
+    """Whether the compiler is in a range of semantic versions without alternatives."""
+    lower, hyphen, upper = text.partition(" - ")
+    written = f">={lower.strip()} <={upper.strip()}" if hyphen else text
+    found = [] if _COMPARATOR.sub("", written).strip() else list(_COMPARATOR.finditer(written))
+    return bool(found) and all(map(_compares, found))
+
+
+def _compares(match: re.Match[str]) -> bool:
+    given = [int(each) for each in match.groups()[1:] if each and each.isdigit()]
+    compiler = list(_COMPILER[: len(given)])
+    match match[1]:
+        case ">=":
+            return compiler >= given
+        case "<=":
+            return compiler <= given
+        case ">":
+            return compiler > given
+        case "<":
+            return list(_COMPILER) < [*given, 0, 0][:3]
+        case "^":
+            return compiler >= given and compiler[:1] == given[:1]
+        case "~":
+            return compiler >= given and compiler[:2] == given[:2]
+    return compiler == given
 
 
 def _leaves(target: Any, conditions: Collection[str] | None, rest: str) -> list[str]:

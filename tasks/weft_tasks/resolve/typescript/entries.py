@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from weft_storage.model.languages import Family
 from weft_storage.model.paths import join
-from weft_tasks.resolve.typescript.conditions import exports_table, targets
+from weft_tasks.resolve.typescript.conditions import exports_table, targets, versioned_targets
 from weft_tasks.resolve.typescript.packages import Package
 from weft_tasks.resolve.typescript.probing import Probe
 
@@ -98,7 +98,7 @@ def _by_fields(probe: Probe, package: Package) -> str | None:
     fields = (*(package.types if probe.typed else ()), package.main, package.module)
     # Unlike a target of `exports`, a field may lead out of its folder: `"main": "../utils/a.js"`.
     paths = [path for path in (join(package.folder, field) for field in fields if field) if path]
-    for path in paths:
+    for path in [*_versioned(probe, package, paths[:1] or [join(package.folder, "index")]), *paths]:
         found = probe.file(path) or (probe.indexed(path) if probe.index.directory(path) else None)
         if found is not None:
             return found
@@ -115,7 +115,10 @@ def _inner_file(probe: Probe, package: Package, subpath: str) -> str | None:
     path = join(package.folder, subpath)
     if not path:
         return None
-    found = None if subpath.endswith("/") else probe.file(path)
+    redirected = (probe.file(each) or folder_file(probe, each) for each in _versioned(probe, package, [path]))
+    found = next(filter(None, redirected), None)
+    if found is None and not subpath.endswith("/"):
+        found = probe.file(path)
     if found is None:
         found = folder_file(probe, path) if probe.index.directory(path) else None
     return (
@@ -124,6 +127,15 @@ def _inner_file(probe: Probe, package: Package, subpath: str) -> str | None:
         or _beside_outputs(probe, package, [path])
         or _source_of_subpath(probe, package, subpath)
     )
+
+
+def _versioned(probe: Probe, package: Package, paths: Iterable[str | None]) -> list[str]:
+    """What `typesVersions` make of paths in the package: the compiler alone looks there."""
+    inside = f"{package.folder}/" if package.folder else ""
+    if not probe.typed or not package.versioned:
+        return []
+    found = (versioned_targets(package.versioned, each.removeprefix(inside)) for each in paths if each)
+    return [each for targets_ in found for each in _paths(package, targets_)]
 
 
 def _paths(package: Package, found: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ import msgspec
 
 from weft_storage.model.paths import ancestors, join, parent
 from weft_tasks.resolve.base import RepositoryFiles
+from weft_tasks.resolve.typescript.conditions import types_of_version
 from weft_tasks.resolve.typescript.globs import matches
 from weft_tasks.resolve.typescript.manifests import (
     UnreadableManifest,
@@ -45,6 +46,8 @@ class Package(msgspec.Struct, frozen=True, array_like=True, gc=False):
     module: str = ""
     source: str = ""
     tsconfig: str = ""
+    # The patterns of `typesVersions` that hold for a current compiler.
+    versioned: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(slots=True)
@@ -246,6 +249,7 @@ def _manifest(folder: str, raw: dict[str, Any], deno: _Manifest | None) -> _Mani
         module=text(raw.get("module")),
         source=next(iter(texts(raw.get("source"))), ""),
         tsconfig=text(raw.get("tsconfig")),
+        versioned=types_of_version(mapping(raw.get("typesVersions"))),
     )
     if deno is not None:
         raw = {**deno.raw, **raw}

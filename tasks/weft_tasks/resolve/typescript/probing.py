@@ -5,14 +5,20 @@ from dataclasses import dataclass, field
 
 from weft_tasks.resolve.base import Index
 
+SCRIPTS = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
 COMPONENTS = (".vue", ".svelte", ".astro")
-CODE = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", *COMPONENTS)
+CODE = (*SCRIPTS, *COMPONENTS)
 _DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
 # The order of the TypeScript compiler, then what bundlers add to it.
 _APPENDED = (".ts", ".tsx", ".d.ts", ".js", ".jsx", ".mts", ".cts", ".mjs", ".cjs", ".json", *COMPONENTS)
 _APPENDED_AT_RUN_TIME = tuple(each for each in _APPENDED if each not in _DECLARATIONS)
-# What may stand in a source file's place when its output is written in an import.
+# What may stand in a source file's place when its output is written in an import; and in the place of a source that
+# was published as an output.
 _WRITTEN_FOR = {
+    ".ts": (".ts", ".tsx", ".d.ts", ".js", ".jsx"),
+    ".tsx": (".tsx", ".ts", ".d.ts", ".jsx", ".js"),
+    ".mts": (".mts", ".d.mts", ".mjs"),
+    ".cts": (".cts", ".d.cts", ".cjs"),
     ".js": (".ts", ".tsx", ".d.ts", ".js", ".jsx"),
     ".jsx": (".tsx", ".ts", ".d.ts", ".jsx", ".js"),
     ".mjs": (".mts", ".d.mts", ".mjs"),
@@ -80,7 +86,7 @@ class Probe:
         """The source that a build output of that path would be made from."""
         stem, suffix = _split_output(path)
         candidates = _STYLES if suffix in _STYLES else _SOURCES
-        for each in candidates if suffix in (*_WRITTEN_FOR, *_STYLES, "", ".ts") else (suffix,):
+        for each in candidates if suffix in (*_WRITTEN_FOR, *_STYLES, "") else (suffix,):
             found = self.exact(stem + each)
             if found is not None:
                 return found

@@ -19,7 +19,7 @@ from weft_tasks.resolve.typescript.conditions import targets
 from weft_tasks.resolve.typescript.entries import Manner, exported_file, folder_file, package_file, source_of_output
 from weft_tasks.resolve.typescript.globs import included
 from weft_tasks.resolve.typescript.packages import Package
-from weft_tasks.resolve.typescript.probing import Probe, is_code, is_declaration
+from weft_tasks.resolve.typescript.probing import SCRIPTS, Probe, is_code, is_declaration
 from weft_tasks.resolve.typescript.project import ImportMap, Surroundings, TypeScriptProject
 from weft_tasks.resolve.typescript.tsconfig import Options
 
@@ -119,7 +119,7 @@ def _targets(imported: Import, path: str, run: str | None, index: Index) -> list
     main = path if run is None else run
     kind = imported.kind if is_code(main) else EdgeKind.ASSET
     declared = path if run is not None else None
-    if kind is EdgeKind.ASSET:
+    if declared is None and not main.endswith(SCRIPTS):
         stem, dot, suffix = main.rpartition(".")
         declared = index.file(f"{main}.d.ts") or (index.file(f"{stem}.d.{suffix}.ts") if dot else None)
     found = [Target(main, kind, imported.names)]
