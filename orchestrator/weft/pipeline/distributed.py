@@ -10,15 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
-from weft_tasks.jobs.packs import pack_contents
-from weft_tasks.worker.dispatch import Messages, queue_name
 
 from weft.pipeline.diff import Difference, look_again
 from weft.pipeline.plan import Plan
 from weft.pipeline.remote import Remote
 from weft.snapshot import ContentError, Contents, Snapshot
 from weft_storage.backends import Store, WorkStore, work_of
-from weft_storage.model.errors import BrokerUnavailable, RunEnded, StoreUnavailable, WorkersMissing
+from weft_storage.model.errors import BrokerUnavailable, RunEnded, StoreFull, StoreUnavailable, WorkersMissing
 from weft_storage.model.files import FileRecord
 from weft_storage.model.runs import Run, RunState
 from weft_storage.model.settings import Settings
@@ -27,6 +25,8 @@ from weft_storage.model.work import Job, Limits, NewBatch, Prepared, Terms, Work
 from weft_tasks.finalize.staged import Finalized, finalize_staged
 from weft_tasks.finalize.watching import Progress
 from weft_tasks.jobs import batches, fingerprint
+from weft_tasks.jobs.packs import pack_contents
+from weft_tasks.worker.dispatch import Messages, queue_name
 
 # Celery's chords take a callback's arguments from one list: headers beyond this cost seconds to publish.
 _MOST_BATCHES = 2000
@@ -34,6 +34,8 @@ _FEWEST_SLOTS = 4
 _ATTEMPTS = 2
 # Records of workers that are younger are of living ones: they report every 5 seconds.
 _ALIVE = 20.0
+# Seconds to wait for a store without room: usually a person has to do something.
+_FULL = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,9 +339,10 @@ class _Watch:
         """Go on without the store for a while. Raises the error where it stays away."""
         now = time.monotonic()
         self._away_since = self._away_since or now
-        if now - self._away_since > self.remote.outage:
+        outage = min(self.remote.outage, _FULL) if isinstance(error, StoreFull) else self.remote.outage
+        if now - self._away_since > outage:
             raise error
-        self.say(progress, f"{error} (waiting up to {self.remote.outage:.0f} s)")
+        self.say(progress, f"{error} (waiting up to {outage:.0f} s)")
 
     def say(self, progress: Progress, sentence: str) -> None:
         """Say something, though not over and over."""
@@ -399,5 +402,5 @@ class SnapshotContents:
 def _ended(run_id: int, run: Run | None) -> Run:
     if run is None or run.state not in (RunState.PUBLISHED, RunState.INCOMPLETE):
         problem = f"{run.state.value}: {run.error}" if run else "is not in the store any more"
-        raise RunEnded(f"run {run_id}", problem, "scan again")
+        raise RunEnded(f"run {run_id}", problem, "" if "scan again" in problem else "scan again")
     return run
