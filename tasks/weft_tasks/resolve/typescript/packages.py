@@ -122,13 +122,19 @@ class Packages:
                     return each
                 nearest = False
                 if name in manifest.dependencies:
-                    return self._linked(each, name, manifest.dependencies[name])
+                    linked = self._linked(each, name, manifest.dependencies[name])
+                    return linked if linked is not None else self._installed_above(each, name)
                 if own.name == name:
                     return each
             workspace = self._workspaces.get(each)
             if workspace is not None and name in workspace.members:
                 return workspace.members[name]
         return None
+
+    def _installed_above(self, folder: str, name: str) -> str | None:
+        """The checked-in copy of a package from outside that stands nearest above a folder."""
+        places = (f"{each}/node_modules/{name}".lstrip("/") for each in ancestors(folder))
+        return next((each for each in places if each in self._installed), None)
 
     def _linked(self, folder: str, name: str, wanted: str) -> str | None:
         """The package that a dependency means: `wanted` is what package.json has for it."""
