@@ -19,6 +19,7 @@ from weft_storage.backends import open_store, work_of
 from weft_storage.model.work import WorkerRecord
 from weft_tasks.jobs import fingerprint
 from weft_tasks.worker.app import make_app
+from weft_tasks.worker.consumer import Consumer
 from weft_tasks.worker.dispatch import Messages
 from weft_tasks.worker.heartbeat import INTERVAL, Heartbeat
 from weft_tasks.worker.logs import set_up_logging
@@ -97,6 +98,7 @@ def _make_worker(app: Any, settings: WorkerSettings, record: WorkerRecord) -> An
         concurrency=settings.concurrency,
         max_tasks_per_child=settings.batches_per_child,
         max_memory_per_child=settings.memory_per_child << 10,
+        consumer_cls=Consumer,
         task_events=True,
         without_gossip=True,
         without_mingle=True,
