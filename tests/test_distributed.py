@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from workers import running_worker
 
 from case_files import all_cases, read_case
 from repositories import PROJECT, Repository
@@ -22,6 +21,7 @@ from weft_storage.backends import Store, open_store, work_of
 from weft_storage.model.errors import BrokerUnavailable, UsageError, WorkersMissing
 from weft_storage.model.runs import Run, RunState
 from weft_tasks.finalize.watching import Silent
+from workers import running_worker
 
 
 class Told(Silent):
