@@ -92,7 +92,7 @@ def beside_script(difference: Difference, evidence: Evidence) -> bool:
 def unbuilt_output(difference: Difference, evidence: Evidence) -> bool:
     """What the specifier names, an entry of a package or a path, is an output that is not in the repository."""
     edge = difference.edge
-    if edge is None or _DECLARATION.search(edge.specifier):
+    if edge is None:
         return False
     if edge.specifier.startswith("."):
         place = join(parent(difference.importer), edge.specifier)
@@ -127,7 +127,7 @@ def builtin_first(difference: Difference, evidence: Evidence) -> bool:
 
 
 def published_elsewhere(difference: Difference, evidence: Evidence) -> bool:
-    """The importer's own manifest asks for another package, or another place, under the name of one of the workspace."""
+    """The importer's own manifest asks for another package, or place, under the name of one of the workspace."""
     manifest = next(filter(None, (_manifest(each, evidence) for each in ancestors(difference.importer))), {})
     wanted = {key: each for name in _DEPENDENCIES for key, each in _mapping(manifest.get(name)).items()}
     return any(

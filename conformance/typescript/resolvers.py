@@ -66,10 +66,8 @@ def _answers(authority: str, root: str, graph: WeftGraph) -> Answers:
         for _, line, imported in imports:
             if imported is not None:
                 pairs.setdefault((importer, imported), line)
-    outside = {
-        (importer, each[0]) for importer, imports in told["files"].items() for each in imports if each[2] is None
-    }
-    return Answers(pairs, dict.fromkeys(told["files"]), told["unread"], frozenset(outside))
+    outside = {(importer, each[0]) for importer, imports in files.items() for each in imports if each[2] is None}
+    return Answers(pairs, dict.fromkeys(files), unread, frozenset(outside))
 
 
 def _ask(authority: str, root: str, paths: list[str]) -> tuple[dict[str, list[_Answer]], dict[str, str]]:

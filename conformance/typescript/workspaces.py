@@ -55,12 +55,12 @@ def _links(root: str, paths: list[str]) -> Iterator[tuple[str, str, str]]:
         taken = [_expression(folder, each) for each in patterns if not each.startswith("!")]
         left_out = [_expression(folder, each[1:]) for each in patterns if each.startswith("!")]
         for member, manifest in manifests.items():
-            name = manifest.get("name")
+            called = manifest.get("name")
             fits = any(each.fullmatch(member) for each in taken) and not any(
                 each.fullmatch(member) for each in left_out
             )
-            if fits and isinstance(name, str) and re.fullmatch(r"(@[\w.~-]+/)?[\w~-][\w.~-]*", name):
-                yield folder, name, member
+            if fits and isinstance(called, str) and re.fullmatch(r"(@[\w.~-]+/)?[\w~-][\w.~-]*", called):
+                yield folder, called, member
 
 
 def _workspaces(root: str, paths: list[str], manifests: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
