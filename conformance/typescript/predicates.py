@@ -70,12 +70,30 @@ def import_map(difference: Difference, evidence: Evidence) -> bool:
 
 def beside_declaration(difference: Difference, evidence: Evidence) -> bool:
     """The authority stops at a declaration, beside which this file is what runs; Weft has an edge to each."""
-    if difference.edge is None:
+    edge = difference.edge
+    if edge is None:
         return False
+    declared = (each for each in evidence.graph.edges_of(difference.importer) if each.kind is EdgeKind.TYPE)
     return any(
-        each.kind is EdgeKind.TYPE and _declares(each.imported, difference.imported)
-        for each in evidence.graph.edges_of(difference.importer)
+        _declares(each.imported, edge.imported) or _are_one_entry(edge, each.imported, evidence)
+        for each in declared
+        if (each.importer, each.imported) in evidence.answers.pairs
     )
+
+
+def extension_added(difference: Difference, evidence: Evidence) -> bool:
+    """The authority adds an extension to what `exports` give, which neither Node.js nor the compiler does."""
+    if difference.side is not Side.MISSING:
+        return False
+    named = [
+        Edge(difference.importer, difference.imported, EdgeKind.TYPE, 0, each.specifier)
+        for each in _at_line(difference, evidence)
+    ]
+    found = ((each, _package_of(each, evidence)) for each in named)
+    entries = (
+        entry for each, folder in found if folder is not None for entry in _entries(each.specifier, folder, evidence)
+    )
+    return any(difference.imported.startswith(f"{entry}.") and entry not in evidence.graph.paths for entry in entries)
 
 
 def beside_script(difference: Difference, evidence: Evidence) -> bool:
@@ -192,6 +210,7 @@ PREDICATES: Mapping[str, Predicate] = {
         import_map,
         beside_declaration,
         beside_script,
+        extension_added,
         unbuilt_output,
         other_condition,
         builtin_first,
@@ -225,6 +244,12 @@ def _declares(declaration: str, path: str) -> bool:
     stem, _, suffix = path.rpartition(".")
     kind = {"mjs": "mts", "cjs": "cts"}.get(suffix, "ts")
     return declaration in (f"{stem}.d.{kind}", f"{stem}.d.ts", f"{path}.d.ts", f"{stem}.d.{suffix}.ts")
+
+
+def _are_one_entry(edge: Edge, declaration: str, evidence: Evidence) -> bool:
+    """Whether a package's manifest has both files for the specifier, under different conditions."""
+    folder = _package_of(edge, evidence)
+    return folder is not None and {edge.imported, declaration} <= set(_entries(edge.specifier, folder, evidence))
 
 
 def _is_index_of(edge: Edge) -> bool:

@@ -13,7 +13,7 @@ from weft_tasks.resolve.typescript.manifests import (
     read_json_with_comments,
     text,
 )
-from weft_tasks.resolve.typescript.packages import DENO_NAMES, Packages
+from weft_tasks.resolve.typescript.packages import DENO_NAMES, Package, Packages
 from weft_tasks.resolve.typescript.tsconfig import Choice, Configs
 
 
@@ -49,7 +49,7 @@ class TypeScriptProject:
     def __init__(self, files: RepositoryFiles) -> None:
         self._files = files
         self._packages = Packages(files)
-        self._configs = Configs(files, self._packages.lookup, self._tsconfig_of)
+        self._configs = Configs(files, self._packages.lookup, self._manifest_of)
         self._maps, map_problems = _read_maps(files)
         self._anchors = self._find_anchors()
         self.problems: Sequence[tuple[str, str]] = sorted(
@@ -91,9 +91,8 @@ class TypeScriptProject:
         paths = (f"{folder}/{name}".lstrip("/") for name in DENO_NAMES)
         return [path for path in paths if path in self._maps][:1]
 
-    def _tsconfig_of(self, folder: str) -> str:
-        package = self._packages.package(folder)
-        return package.tsconfig if package is not None else ""
+    def _manifest_of(self, folder: str) -> Package:
+        return self._packages.package(folder) or Package(folder)
 
     def _find_anchors(self) -> frozenset[str]:
         found = set(self._packages.anchors())

@@ -196,11 +196,14 @@ def _in_root_dirs(site: _Site, path: str) -> list[str]:
 
 
 def _rooted(site: _Site, specifier: str, typed: bool) -> _Found:
-    """`/a`: bundlers serve the package's folder, and its `public`, from the root of the site."""
+    """`/a`: by `paths`; else from the root of the site, as which bundlers serve the package's folder and its `public`."""
     package = specifiers.package_in_node_modules(specifier)
     if package is not None or specifier.startswith("/@"):
         return _Found(outside=package or specifier)
     probe = site.probe(typed=typed)
+    mapped, _ = _by_paths(site, probe, specifier)
+    if mapped is not None:
+        return _Found(mapped)
     scope = site.surroundings.scope or ""
     for base in dict.fromkeys((scope, f"{scope}/public".lstrip("/"), "")):
         path = join(base, specifier.lstrip("/"))

@@ -9,6 +9,7 @@ import msgspec
 
 from weft_storage.model.paths import ancestors, basename, join, parent
 from weft_tasks.resolve.base import RepositoryFiles
+from weft_tasks.resolve.typescript.conditions import exports_table, targets
 from weft_tasks.resolve.typescript.globs import Verdict, include_glob, static_base, verdict
 from weft_tasks.resolve.typescript.manifests import (
     UnreadableManifest,
@@ -17,8 +18,10 @@ from weft_tasks.resolve.typescript.manifests import (
     text,
     texts,
 )
+from weft_tasks.resolve.typescript.packages import Package
 
 CONFIG_NAMES = ("tsconfig.json", "jsconfig.json")
+_CONFIG_CONDITIONS = frozenset({"require", "import", "node"})
 _NEVER_INCLUDED = ("node_modules", "bower_components", "jspm_packages")
 
 
@@ -71,12 +74,12 @@ class Configs:
         self,
         files: RepositoryFiles,
         find_package: Callable[[str, str], str | None],
-        tsconfig_of: Callable[[str], str],
+        manifest_of: Callable[[str], Package],
     ) -> None:
         self.problems: list[tuple[str, str]] = []
         self._files = files
         self._find_package = find_package
-        self._tsconfig_of = tsconfig_of
+        self._manifest_of = manifest_of
         self._raw: dict[str, dict[str, Any]] = {}
         self._configs: dict[str, _Config] = {}
         self._in_folder: dict[str, list[str]] = {}
@@ -252,12 +255,19 @@ class Configs:
         package = self._find_package(folder, "/".join(parts[:count]))
         if package is None:
             return None
-        rest = "/".join(parts[count:]) or self._tsconfig_of(package) or "tsconfig.json"
-        target = join(package, rest)
-        if target is None:
-            return None
-        tried = (target, f"{target}.json", f"{target}/tsconfig.json".lstrip("/"))
-        return next(filter(None, map(self._existing, tried)), None)
+        subpath = "/".join((".", *parts[count:]))
+        rest = subpath if subpath != "." else self._manifest_of(package).tsconfig or "tsconfig.json"
+        for each in (*self._exported(package, subpath), rest):
+            target = join(package, each)
+            tried = (target, f"{target}.json", f"{target}/tsconfig.json".lstrip("/")) if target is not None else ()
+            found = next(filter(None, map(self._existing, tried)), None)
+            if found is not None:
+                return found
+        return None
+
+    def _exported(self, package: str, subpath: str) -> list[str]:
+        exports = self._manifest_of(package).exports
+        return [] if exports is None else targets(exports_table(exports), subpath, _CONFIG_CONDITIONS)
 
     def _existing(self, path: str) -> str | None:
         return path if path in self._files.paths else None
@@ -292,9 +302,9 @@ def _simplified(choices: list[Choice]) -> tuple[Choice, ...]:
 
 def _path_table(config: _Config, origin: str, paths: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     table = []
-    for pattern, targets in mapping(paths).items():
+    for pattern, substitutions in mapping(paths).items():
         if pattern.count("*") <= 1:
-            joined = (_placed(config, origin, each) for each in texts(targets) if each.count("*") <= 1)
+            joined = (_placed(config, origin, each) for each in texts(substitutions) if each.count("*") <= 1)
             table.append((pattern, tuple(each for each in joined if each is not None)))
     return tuple(table)
 
