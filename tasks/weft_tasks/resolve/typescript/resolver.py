@@ -196,7 +196,7 @@ def _in_root_dirs(site: _Site, path: str) -> list[str]:
 
 
 def _rooted(site: _Site, specifier: str, typed: bool) -> _Found:
-    """`/a`: by `paths`; else from the root of the site, as which bundlers serve the package's folder and its `public`."""
+    """`/a`: by `paths`; else below the package's folder, its `public`, or the root, as development servers serve it."""
     package = specifiers.package_in_node_modules(specifier)
     if package is not None or specifier.startswith("/@"):
         return _Found(outside=package or specifier)
