@@ -17,9 +17,11 @@ import msgspec
 
 from weft_storage.backends import codec
 from weft_storage.backends.base import Part
+from weft_storage.backends.batched import batched
+from weft_storage.backends.schema import is_current_schema
 from weft_storage.backends.statements import migrations, statements
 from weft_storage.model.edges import Edge, Outside
-from weft_storage.model.errors import StoreBusy, StoreTooNew, StoreUnavailable, UsageError
+from weft_storage.model.errors import StoreBusy, StoreUnavailable, UsageError
 from weft_storage.model.files import Content, FileRecord, Trait
 from weft_storage.model.paths import decode_text, encode_text
 from weft_storage.model.runs import ImporterRow, Publication, Run, RunState, StoredFacts, StoredGraph
@@ -103,7 +105,7 @@ class SqlStore:
 
     def facts(self, keys: Collection[bytes], parts: Part) -> Iterator[StoredFacts]:
         wanted = [int(part in parts) for part in (Part.IMPORTS, Part.INTERFACE, Part.DECLARATIONS)]
-        for some in _batches(sorted(set(keys)), _FACTS_AT_ONCE):
+        for some in batched(sorted(set(keys)), _FACTS_AT_ONCE):
             for row in list(self._query_many("facts", _quoted_hex(some), *wanted)):
                 with self._decoding():
                     found = _facts_of(row)
@@ -418,10 +420,10 @@ class _Publisher:
         self._query("start_publishing", self._run)
         self._remove(("file",), publication.removed_files)
         self._remove(ROW_TABLES, publication.removed_rows)
-        for records in _batches(publication.files, _ROWS_AT_ONCE):
+        for records in batched(publication.files, _ROWS_AT_ONCE):
             self._intern(record.path for record in records)
             self._replace("file", (f'"{self._ids[each.path]}":{codec.encode_record(each)}' for each in records))
-        for rows in _batches(publication.rows, _ROWS_AT_ONCE):
+        for rows in batched(publication.rows, _ROWS_AT_ONCE):
             self._write_rows(rows)
         for name, payload in sorted(publication.states.items()):
             self._write_state(codec.encode_name(name), payload)
@@ -480,21 +482,8 @@ def is_current(database: Database, *, create: bool) -> bool:
 
     Raises `StoreTooNew`, and `StoreUnavailable` for the database of another program.
     """
-    versions = _versions(database)
-    for name, ours in (("schema", SCHEMA_VERSION), ("format", codec.FORMAT_VERSION)):
-        theirs = versions.get(name, 0)
-        if theirs > ours:
-            problem = f"{name} {theirs} is newer than this program's {ours}"
-            raise StoreTooNew(f"cannot open store '{database.url}'", problem, "upgrade weft")
-    schema = versions.get("schema", 0)
-    if schema < SCHEMA_VERSION and not create:
-        problem = f"schema {schema} is older than this program's {SCHEMA_VERSION}"
-        raise StoreUnavailable(
-            f"cannot open store '{database.url}'",
-            problem if schema else "it is empty",
-            "run `weft store migrate`" if schema else "run `weft scan` first",
-        )
-    return schema == SCHEMA_VERSION
+    remedy = "run `weft scan` first"
+    return is_current_schema(database.url, _versions(database), schema=SCHEMA_VERSION, create=create, when_empty=remedy)
 
 
 def migrate(database: Database) -> None:
@@ -539,12 +528,6 @@ def _facts_of(row: tuple[str, str, str, str, str]) -> StoredFacts:
 
 def _quoted_hex(keys: Iterable[bytes]) -> Iterator[str]:
     return (f'"{key.hex()}"' for key in keys)
-
-
-def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    remaining = iter(values)
-    while batch := list(itertools.islice(remaining, size)):
-        yield batch
 
 
 def _first(row: Sequence[Any]) -> Any:

@@ -18,8 +18,9 @@ from weft_storage.backends.locks import wait_for
 from weft_storage.backends.postgres.pool import Connection, Pool
 from weft_storage.backends.postgres.problems import unavailable
 from weft_storage.backends.postgres.url import parse_url
+from weft_storage.backends.schema import is_current_schema
 from weft_storage.backends.statements import scripts, statements
-from weft_storage.model.errors import StoreTooNew, StoreUnavailable
+from weft_storage.model.errors import StoreUnavailable
 
 SCHEMA_VERSION = len(scripts("postgres/migrations"))
 
@@ -175,21 +176,8 @@ def is_current(database: PostgresDatabase, *, create: bool) -> bool:
 
     Raises `StoreTooNew`, and `StoreUnavailable` for a schema `weft` of another program.
     """
-    versions = _versions(database)
-    for name, ours in (("schema", SCHEMA_VERSION), ("format", codec.FORMAT_VERSION)):
-        theirs = versions.get(name, 0)
-        if theirs > ours:
-            problem = f"{name} {theirs} is newer than this program's {ours}"
-            raise StoreTooNew(f"cannot open store '{database.url}'", problem, "upgrade weft")
-    schema = versions.get("schema", 0)
-    if schema < SCHEMA_VERSION and not create:
-        problem = f"schema {schema} is older than this program's {SCHEMA_VERSION}"
-        raise StoreUnavailable(
-            f"cannot open store '{database.url}'",
-            problem if schema else "it is empty",
-            "run `weft store migrate`" if schema else "run `weft scan` or `weft store migrate` first",
-        )
-    return schema == SCHEMA_VERSION
+    remedy = "run `weft scan` or `weft store migrate` first"
+    return is_current_schema(database.url, _versions(database), schema=SCHEMA_VERSION, create=create, when_empty=remedy)
 
 
 def migrate(database: PostgresDatabase) -> None:

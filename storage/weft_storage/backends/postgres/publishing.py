@@ -5,10 +5,11 @@ closed, new ones are added, and what is equal is not touched.
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from weft_storage.backends import codec
+from weft_storage.backends.batched import batched
 from weft_storage.backends.postgres import payloads
 from weft_storage.backends.postgres.database import PostgresDatabase
 from weft_storage.backends.postgres.payloads import binary_row
@@ -22,8 +23,6 @@ from weft_storage.model.states import STATE_NAMES, Affected, Components, decode_
 _ROWS_AT_ONCE = 4096
 
 _TABLES = ("file", "adjacency", "detail", "outside", "reads")
-
-T = TypeVar("T")
 
 
 class Publisher:
@@ -41,9 +40,9 @@ class Publisher:
         """Write all changes; the caller says afterwards that the run has a graph."""
         self._remove(publication.removed_files, of_file=True)
         self._remove(publication.removed_rows, of_file=False)
-        for records in _batches(publication.files, _ROWS_AT_ONCE):
+        for records in batched(publication.files, _ROWS_AT_ONCE):
             self._stage_records(records)
-        for rows in _batches(publication.rows, _ROWS_AT_ONCE):
+        for rows in batched(publication.rows, _ROWS_AT_ONCE):
             self._stage_rows(rows)
         if self._has_stages:
             self._merge_stages()
@@ -53,7 +52,7 @@ class Publisher:
     # Staging ---------------------------------------------------------------------------------------
 
     def _remove(self, paths: Iterable[str], *, of_file: bool) -> None:
-        for some in _batches(map(encode_text, paths), _ROWS_AT_ONCE):
+        for some in batched(map(encode_text, paths), _ROWS_AT_ONCE):
             found = self._query("path_ids", self._project, some)
             self._name([path_id for _, path_id in found], of_file=of_file)
 
@@ -95,7 +94,7 @@ class Publisher:
     def _intern(self, paths: Iterable[str]) -> dict[str, int]:
         """The ids of all paths up to now; new ones are numbered in the order of their names."""
         unknown = {encode_text(path): path for path in sorted({path for path in paths if path not in self._ids})}
-        for some in _batches(unknown, _ROWS_AT_ONCE):
+        for some in batched(unknown, _ROWS_AT_ONCE):
             found = self._query("path_ids", self._project, some)
             self._ids.update((unknown[text], path_id) for text, path_id in found)
             new = [text for text in some if unknown[text] not in self._ids]
@@ -127,15 +126,9 @@ class Publisher:
         self._write_rows("add_component", rows)
 
     def _write_rows(self, name: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        for some in _batches(rows, _ROWS_AT_ONCE):
+        for some in batched(rows, _ROWS_AT_ONCE):
             columns = [list(column) for column in zip(*some, strict=True)]
             self._query(name, self._project, self._run, *columns)
 
     def _query(self, name: str, *parameters: Any) -> list[Any]:
         return self._database.query(self._sql[name], *parameters)
-
-
-def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    remaining = iter(values)
-    while batch := list(itertools.islice(remaining, size)):
-        yield batch

@@ -10,6 +10,7 @@ import msgspec
 
 from weft_storage.backends import codec
 from weft_storage.backends.base import Part
+from weft_storage.backends.batched import batched
 from weft_storage.backends.locks import busy, this_process
 from weft_storage.backends.postgres import payloads
 from weft_storage.backends.postgres.collecting import collect
@@ -80,7 +81,7 @@ class PostgresStore:
 
     def facts(self, keys: Collection[bytes], parts: Part) -> Iterator[StoredFacts]:
         wanted = [part in parts for part in (Part.IMPORTS, Part.INTERFACE, Part.DECLARATIONS)]
-        for some in _batches(sorted(set(keys)), _FACTS_AT_ONCE):
+        for some in batched(sorted(set(keys)), _FACTS_AT_ONCE):
             for row in self._query("facts", some, *wanted):
                 with self._decoding():
                     found = _facts_of(row)
@@ -90,7 +91,7 @@ class PostgresStore:
         return {key: codec.decode_name(reason) for key, reason in self._query_many("quarantined", keys)}
 
     def quarantine(self, reasons: Mapping[bytes, str]) -> None:
-        for rows in _batches(reasons.items(), _KEYS_AT_ONCE):
+        for rows in batched(reasons.items(), _KEYS_AT_ONCE):
             self._query("quarantine", [key for key, _ in rows], [codec.encode_name(reason) for _, reason in rows])
 
     def blobs(self, oids: Collection[str]) -> dict[str, Content]:
@@ -102,7 +103,7 @@ class PostgresStore:
 
     def put_blobs(self, blobs: Mapping[str, Content]) -> None:
         rows = ((bytes.fromhex(oid), each.digest, each.size, str(each.trait)) for oid, each in blobs.items())
-        for some in _batches(rows, _KEYS_AT_ONCE):
+        for some in batched(rows, _KEYS_AT_ONCE):
             self._query("put_blobs", *_columns(some))
 
     def cache(self, name: str) -> bytes | None:
@@ -243,7 +244,7 @@ class PostgresStore:
         return self.database.query(self._sql[name], *parameters)
 
     def _query_many(self, name: str, keys: Iterable[bytes]) -> Iterator[Any]:
-        for some in _batches(keys, _KEYS_AT_ONCE):
+        for some in batched(keys, _KEYS_AT_ONCE):
             yield from self._query(name, some)
 
     @contextlib.contextmanager
@@ -300,13 +301,13 @@ class PostgresStore:
             elif paths is None:
                 rows = self._query(name, *view)
             else:
-                wanted = _batches(map(encode_text, sorted(set(paths))), _KEYS_AT_ONCE)
+                wanted = batched(map(encode_text, sorted(set(paths))), _KEYS_AT_ONCE)
                 rows = [row for some in wanted for row in self._query(f"{name}_of", *view, some)]
         with self._decoding():
             return sorted(((decode_text(row[0]), *row[1:]) for row in rows), key=_first)
 
     def _path_texts(self, ids: Collection[int]) -> dict[int, str]:
-        rows = itertools.chain.from_iterable(self._query("paths_of", some) for some in _batches(ids, _KEYS_AT_ONCE))
+        rows = itertools.chain.from_iterable(self._query("paths_of", some) for some in batched(ids, _KEYS_AT_ONCE))
         with self._decoding():
             return {path_id: decode_text(text) for path_id, text in rows}
 
@@ -333,12 +334,6 @@ def _facts_of(row: tuple[bytes, str, bytes, bytes, bytes]) -> StoredFacts:
 
 def _columns(rows: list[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _batches(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    remaining = iter(values)
-    while batch := list(itertools.islice(remaining, size)):
-        yield batch
 
 
 def _chunks_of_bytes(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
