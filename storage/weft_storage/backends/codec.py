@@ -14,9 +14,16 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from weft_storage.backends.base import KINDS
-from weft_storage.model.edges import Edge, Outside, Status
-from weft_storage.model.facts import EdgeKind
+from weft_storage.backends.rows import (
+    KIND_NUMBERS,
+    DetailRow,
+    OutsideRow,
+    detail_rows,
+    edges_of,
+    outside_of,
+    outside_rows,
+)
+from weft_storage.model.edges import Edge, Outside
 from weft_storage.model.files import Content, FileRecord, FileStatus, Trait
 from weft_storage.model.languages import Language
 from weft_storage.model.runs import ImporterRow, Run
@@ -34,8 +41,6 @@ PIECE_SIZE = 512 * 1024
 _COMPRESS_FROM = 256
 _PLAIN, _COMPRESSED, _ESCAPED = 0, 1, 2
 
-_KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
-
 T = TypeVar("T")
 
 
@@ -52,26 +57,9 @@ class _Record(msgspec.Struct, array_like=True, gc=False):
     problems: tuple[str, ...]
 
 
-class _Detail(msgspec.Struct, array_like=True, gc=False):
-    line: int
-    specifier: str
-    names: tuple[str, ...]
-    ambiguous: bool
-
-
-class _OutsideRow(msgspec.Struct, array_like=True, gc=False):
-    line: int
-    specifier: str
-    status: Status
-    kind: EdgeKind
-    names: tuple[str, ...]
-    package: str
-    probed: tuple[str, ...]
-
-
 _RECORDS = msgspec.json.Decoder(list[_Record])
-_DETAILS = msgspec.msgpack.Decoder(list[_Detail])
-_OUTSIDE = msgspec.msgpack.Decoder(list[_OutsideRow])
+_DETAILS = msgspec.msgpack.Decoder(list[DetailRow])
+_OUTSIDE = msgspec.msgpack.Decoder(list[OutsideRow])
 _encode_json = msgspec.json.Encoder().encode
 _encode_msgpack = msgspec.msgpack.Encoder().encode
 
@@ -219,7 +207,7 @@ def encode_adjacency(row: ImporterRow, ids: Mapping[str, int]) -> str:
     if not row.edges:
         return ""
     imported = array("I", [ids[edge.imported] for edge in row.edges])
-    kinds = bytes([_KIND_NUMBERS[edge.kind] for edge in row.edges])
+    kinds = bytes([KIND_NUMBERS[edge.kind] for edge in row.edges])
     return encode_bytes(_little_endian(imported).tobytes() + kinds)
 
 
@@ -236,17 +224,13 @@ def encode_details(row: ImporterRow) -> str:
     """What else there is to say of an importer's edges, in their order."""
     if not row.edges:
         return ""
-    return _pack([(edge.line, edge.specifier, edge.names, edge.ambiguous) for edge in row.edges])
+    return _pack(detail_rows(row))
 
 
 def decode_edges(importer: str, adjacency: str, details: str, paths: Mapping[int, str]) -> list[Edge]:
     """The edges of an importer, sorted; `paths` names all that they lead to."""
     ids, kinds = decode_adjacency(adjacency)
-    found = [
-        Edge(importer, paths[target], KINDS[kind], detail.line, detail.specifier, detail.names, detail.ambiguous)
-        for target, kind, detail in zip(path_ids(ids), kinds, _unpack(details, _DETAILS), strict=True)
-    ]
-    return sorted(found)
+    return edges_of(importer, path_ids(ids), kinds, _unpack(details, _DETAILS), paths)
 
 
 def path_ids(raw: bytes) -> "array[int]":
@@ -258,21 +242,12 @@ def encode_outside(row: ImporterRow) -> str:
     """Imports of an importer that lead to nothing in the repository."""
     if not row.outside:
         return ""
-    return _pack(
-        [
-            (each.line, each.specifier, each.status, each.kind, each.names, each.package, each.probed)
-            for each in row.outside
-        ]
-    )
+    return _pack(outside_rows(row))
 
 
 def decode_outside(importer: str, text: str) -> list[Outside]:
     """The imports that `encode_outside` wrote, sorted."""
-    found = [
-        Outside(importer, row.line, row.specifier, row.status, row.kind, row.names, row.package, row.probed)
-        for row in _unpack(text, _OUTSIDE)
-    ]
-    return sorted(found)
+    return outside_of(importer, _unpack(text, _OUTSIDE))
 
 
 def encode_reads(row: ImporterRow) -> str:

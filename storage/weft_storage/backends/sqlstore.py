@@ -11,17 +11,19 @@ import itertools
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self
 
 import msgspec
 
 from weft_storage.backends import codec
 from weft_storage.backends.base import Part
 from weft_storage.backends.batched import batched
+from weft_storage.backends.decoding import by_path, decoded, decoding
+from weft_storage.backends.refusals import no_graph, refuse_late, refuse_to_keep_none, refuse_without_graph
 from weft_storage.backends.schema import is_current_schema
 from weft_storage.backends.statements import migrations, statements
 from weft_storage.model.edges import Edge, Outside
-from weft_storage.model.errors import StoreBusy, StoreUnavailable, UsageError
+from weft_storage.model.errors import StoreBusy, StoreUnavailable
 from weft_storage.model.files import Content, FileRecord, Trait
 from weft_storage.model.paths import decode_text, encode_text
 from weft_storage.model.runs import ImporterRow, Publication, Run, RunState, StoredFacts, StoredGraph
@@ -39,8 +41,9 @@ _ROWS_AT_ONCE = 4096
 # Tables that databases keep for themselves: SQLite, and Cloudflare's D1.
 _FOREIGN_TABLES = ("sqlite_", "_cf_", "d1_")
 
+_DAMAGED = ("is damaged", "move it away and scan again")
+
 Parameter = str | int | None
-T = TypeVar("T")
 
 
 class Database(Protocol):
@@ -166,8 +169,7 @@ class SqlStore:
 
     def publish(self, publication: Publication) -> None:
         run = publication.run
-        if run.state not in (RunState.PUBLISHED, RunState.INCOMPLETE):
-            raise ValueError(f"a run that is {run.state} has no graph")
+        refuse_without_graph(run)
         with self.database.transaction():
             project, published = self._publishable(run)
             _Publisher(self.database, project, published, run.id).write(publication)
@@ -209,13 +211,14 @@ class SqlStore:
                     for target in codec.path_ids(codec.decode_adjacency(adjacency)[0])
                 }
             paths = dict(self._path_texts(ids))
-        return self._decoded(codec.decode_edges(path, adjacency, details, paths) for path, adjacency, details in rows)
+        edges = (codec.decode_edges(path, adjacency, details, paths) for path, adjacency, details in rows)
+        return decoded(edges, self._decoding())
 
     def outside(
         self, project: str, importers: Collection[str] | None = None, *, at: int | None = None
     ) -> Iterator[Outside]:
         rows = self._rows_of("outside", project, importers, at)
-        return self._decoded(codec.decode_outside(*row) for row in rows)
+        return decoded((codec.decode_outside(*row) for row in rows), self._decoding())
 
     def readers(self, project: str, hashes: Collection[int]) -> list[str]:
         from weft_storage.backends.arrays import rows_that_read
@@ -241,8 +244,7 @@ class SqlStore:
     def collect(
         self, *, keep_runs: int, facts_key: Callable[[FileRecord], bytes | None] | None = None
     ) -> dict[str, int]:
-        if keep_runs < 1:
-            raise UsageError("keep_runs", f"is {keep_runs}", "keep at least one run: the published graph is one")
+        refuse_to_keep_none(keep_runs)
         dropped = dict.fromkeys(("facts", "quarantine", "path", *GRAPH_TABLES), 0)
         scanning = self._is_scanning()
         with self.database.transaction():
@@ -277,18 +279,8 @@ class SqlStore:
             with self.database.transaction():
                 self._query(name, chunk)
 
-    @contextlib.contextmanager
-    def _decoding(self) -> Iterator[None]:
-        """Whatever cannot be decoded was not written by this program."""
-        try:
-            yield
-        except (ValueError, KeyError, IndexError, msgspec.MsgspecError) as exc:
-            raise StoreUnavailable(f"store '{self.url}'", "is damaged", "move it away and scan again") from exc
-
-    def _decoded(self, rows: Iterator[list[T]]) -> Iterator[T]:
-        with self._decoding():
-            for row in rows:
-                yield from row
+    def _decoding(self) -> AbstractContextManager[None]:
+        return decoding(self.url, *_DAMAGED)
 
     # Runs and views --------------------------------------------------------------------------------
 
@@ -309,13 +301,11 @@ class SqlStore:
             self._query("end_run", run_id, run.state, codec.encode_run(run))
 
     def _publishable(self, run: Run) -> tuple[int, int]:
-        """Project and published run, or `StoreUnavailable` for a run that is over: a late write must not count."""
+        """Project and published run, or `StoreUnavailable` for a run that is over."""
         rows = self._query("project", codec.encode_name(run.project))
         known = self._query("run", run.id)
-        if not rows or not known or known[0][0] != rows[0][0]:
-            raise StoreUnavailable(f"run {run.id}", f"is not a run of project '{run.project}'", "scan again")
-        if known[0][1] != RunState.RUNNING:
-            raise StoreUnavailable(f"run {run.id}", f"is already {known[0][1]}", "scan again")
+        is_of_project = bool(rows and known) and known[0][0] == rows[0][0]
+        refuse_late(run, known[0][1] if is_of_project else None)
         return rows[0][0], rows[0][1] or 0
 
     def _view(self, project: str, at: int | None) -> tuple[int, int] | None:
@@ -327,8 +317,7 @@ class SqlStore:
         if at is not None and at != published:
             known = self._query("run", at)
             if not known or known[0][0] != project_id or not known[0][2]:
-                kept = "published no graph, or it was collected"
-                raise UsageError(f"run {at} of project '{project}'", kept, "`weft runs` lists the runs")
+                raise no_graph(project, at)
             return project_id, at
         return None if published is None else (project_id, published)
 
@@ -344,8 +333,7 @@ class SqlStore:
                 wanted = codec.chunks(json.dumps(encode_text(path)) for path in sorted(set(paths)))
                 rows = [row for chunk in wanted for row in self._query(f"{name}_of", *view, chunk)]
         with self._decoding():
-            found = [(decode_text(row[0]), *row[1:]) if row[0].startswith("/") else row for row in rows]
-        return sorted(found, key=_first)
+            return by_path(rows)
 
     def _path_texts(self, ids: Collection[int]) -> list[tuple[int, str]]:
         """The paths of the ids; perhaps of others too where most are wanted."""
@@ -528,7 +516,3 @@ def _facts_of(row: tuple[str, str, str, str, str]) -> StoredFacts:
 
 def _quoted_hex(keys: Iterable[bytes]) -> Iterator[str]:
     return (f'"{key.hex()}"' for key in keys)
-
-
-def _first(row: Sequence[Any]) -> Any:
-    return row[0]

@@ -14,12 +14,17 @@ from typing import Any
 import msgspec
 
 from weft_storage.backends import codec
-from weft_storage.backends.base import KINDS
-from weft_storage.model.edges import Edge, Outside, Status
-from weft_storage.model.facts import EdgeKind
+from weft_storage.backends.rows import (
+    KIND_NUMBERS,
+    DetailRow,
+    OutsideRow,
+    detail_rows,
+    edges_of,
+    outside_of,
+    outside_rows,
+)
+from weft_storage.model.edges import Edge, Outside
 from weft_storage.model.runs import ImporterRow, Run
-
-_KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
 # Postgres's binary formats. An array: dimensions, whether there are nulls, type, and length and lower bound of the
 # dimension; then every element as its length in four bytes and its big-endian value.
@@ -50,25 +55,8 @@ _SUMMARY = (
 )
 
 
-class _Detail(msgspec.Struct, array_like=True, gc=False):
-    line: int
-    specifier: str
-    names: tuple[str, ...]
-    ambiguous: bool
-
-
-class _OutsideRow(msgspec.Struct, array_like=True, gc=False):
-    line: int
-    specifier: str
-    status: Status
-    kind: EdgeKind
-    names: tuple[str, ...]
-    package: str
-    probed: tuple[str, ...]
-
-
-_DETAILS = msgspec.json.Decoder(list[_Detail])
-_OUTSIDE = msgspec.json.Decoder(list[_OutsideRow])
+_DETAILS = msgspec.json.Decoder(list[DetailRow])
+_OUTSIDE = msgspec.json.Decoder(list[OutsideRow])
 _encode_json = msgspec.json.Encoder().encode
 
 
@@ -92,42 +80,28 @@ def encode_targets(row: ImporterRow, ids: Mapping[str, int]) -> tuple[bytes, byt
     imported[0::2] = array("I", [4]) * len(row.edges)
     imported[1::2] = array("I", [ids[edge.imported] for edge in row.edges])
     kinds[1::3] = array("H", [2]) * len(row.edges)
-    kinds[2::3] = array("H", [_KIND_NUMBERS[edge.kind] for edge in row.edges])
+    kinds[2::3] = array("H", [KIND_NUMBERS[edge.kind] for edge in row.edges])
     return _binary_array(_INTEGER, len(row.edges), imported), _binary_array(_SMALLINT, len(row.edges), kinds)
 
 
 def encode_details(row: ImporterRow) -> bytes:
     """What else there is to say of an importer's edges, in their order, as `jsonb` in binary format."""
-    return _encode([(edge.line, edge.specifier, edge.names, edge.ambiguous) for edge in row.edges])
+    return _encode(detail_rows(row))
 
 
 def decode_edges(importer: str, imported: bytes, kinds: bytes, details: str, paths: Mapping[int, str]) -> list[Edge]:
     """The edges of an importer, sorted; `paths` names all that they lead to."""
-    rows = _decode(details, _DETAILS)
-    found = [
-        Edge(importer, paths[target], KINDS[kind], row.line, row.specifier, row.names, row.ambiguous)
-        for target, kind, row in zip(ids_of(imported), _elements(kinds, "H"), rows, strict=True)
-    ]
-    return sorted(found)
+    return edges_of(importer, ids_of(imported), _elements(kinds, "H"), _decode(details, _DETAILS), paths)
 
 
 def encode_outside(row: ImporterRow) -> bytes:
     """Imports of an importer that lead to nothing in the repository, as `jsonb` in binary format."""
-    return _encode(
-        [
-            (each.line, each.specifier, each.status, each.kind, each.names, each.package, each.probed)
-            for each in row.outside
-        ]
-    )
+    return _encode(outside_rows(row))
 
 
 def decode_outside(importer: str, text: str) -> list[Outside]:
     """The imports that `encode_outside` wrote, sorted."""
-    found = [
-        Outside(importer, row.line, row.specifier, row.status, row.kind, row.names, row.package, row.probed)
-        for row in _decode(text, _OUTSIDE)
-    ]
-    return sorted(found)
+    return outside_of(importer, _decode(text, _OUTSIDE))
 
 
 def encode_reads(row: ImporterRow) -> bytes:

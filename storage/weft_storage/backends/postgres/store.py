@@ -3,23 +3,26 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from weft_storage.backends import codec
 from weft_storage.backends.base import Part
 from weft_storage.backends.batched import batched
+from weft_storage.backends.decoding import by_path, decoded, decoding
 from weft_storage.backends.locks import busy, this_process
 from weft_storage.backends.postgres import payloads
 from weft_storage.backends.postgres.collecting import collect
 from weft_storage.backends.postgres.database import PostgresDatabase
 from weft_storage.backends.postgres.problems import DAMAGED
 from weft_storage.backends.postgres.publishing import Publisher
+from weft_storage.backends.refusals import no_graph, refuse_late, refuse_to_keep_none, refuse_without_graph
 from weft_storage.backends.statements import statements
 from weft_storage.model.edges import Edge, Outside
-from weft_storage.model.errors import StoreUnavailable, UsageError
+from weft_storage.model.errors import StoreUnavailable
 from weft_storage.model.files import Content, FileRecord, Trait
 from weft_storage.model.paths import decode_text, encode_text
 from weft_storage.model.runs import Publication, Run, RunState, StoredFacts, StoredGraph
@@ -37,8 +40,6 @@ _FACTS_AT_ONCE = 256
 _KEYS_AT_ONCE = 10_000
 # Facts are written when there are so many, or so many bytes of them.
 _BYTES_AT_ONCE = 4 << 20
-
-T = TypeVar("T")
 
 
 class PostgresStore:
@@ -149,8 +150,7 @@ class PostgresStore:
 
     def publish(self, publication: Publication) -> None:
         run = publication.run
-        if run.state not in (RunState.PUBLISHED, RunState.INCOMPLETE):
-            raise ValueError(f"a run that is {run.state} has no graph")
+        refuse_without_graph(run)
         with self.database.transaction():
             project = self._hold_publishable(run)
             Publisher(self.database, project, run.id).write(publication)
@@ -189,13 +189,14 @@ class PostgresStore:
             with self._decoding():
                 ids = {target for _, imported, _, _ in rows for target in payloads.ids_of(imported)}
             paths = self._path_texts(ids)
-        return self._decoded(payloads.decode_edges(row[0], row[1], row[2], row[3], paths) for row in rows)
+        edges = (payloads.decode_edges(row[0], row[1], row[2], row[3], paths) for row in rows)
+        return decoded(edges, self._decoding())
 
     def outside(
         self, project: str, importers: Collection[str] | None = None, *, at: int | None = None
     ) -> Iterator[Outside]:
         rows = self._rows_of("outside", project, importers, at)
-        return self._decoded(payloads.decode_outside(*row) for row in rows)
+        return decoded((payloads.decode_outside(*row) for row in rows), self._decoding())
 
     def readers(self, project: str, hashes: Collection[int]) -> list[str]:
         from weft_storage.backends.arrays import raw_rows_that_read
@@ -220,8 +221,7 @@ class PostgresStore:
     def collect(
         self, *, keep_runs: int, facts_key: Callable[[FileRecord], bytes | None] | None = None
     ) -> dict[str, int]:
-        if keep_runs < 1:
-            raise UsageError("keep_runs", f"is {keep_runs}", "keep at least one run: the published graph is one")
+        refuse_to_keep_none(keep_runs)
         with self._decoding():
             return collect(self.database, keep_runs, facts_key, self._is_scanning)
 
@@ -247,18 +247,8 @@ class PostgresStore:
         for some in batched(keys, _KEYS_AT_ONCE):
             yield from self._query(name, some)
 
-    @contextlib.contextmanager
-    def _decoding(self) -> Iterator[None]:
-        """Whatever cannot be decoded was not written by this program."""
-        try:
-            yield
-        except (ValueError, KeyError, IndexError, msgspec.MsgspecError) as exc:
-            raise StoreUnavailable(f"store '{self.url}'", *DAMAGED) from exc
-
-    def _decoded(self, rows: Iterator[list[T]]) -> Iterator[T]:
-        with self._decoding():
-            for row in rows:
-                yield from row
+    def _decoding(self) -> AbstractContextManager[None]:
+        return decoding(self.url, *DAMAGED)
 
     # Runs and views --------------------------------------------------------------------------------
 
@@ -267,17 +257,11 @@ class PostgresStore:
             return codec.decode_run(run_id, body)
 
     def _hold_publishable(self, run: Run) -> int:
-        """Hold a run to the end of the transaction; gives its project.
-
-        Raises `StoreUnavailable` for a run that is over: a late write must not count.
-        """
+        """Hold a run to the end of the transaction; its project, or `StoreUnavailable` for a run that is over."""
         rows = self._query("hold_run", run.id)
-        if not rows or rows[0][2] != codec.encode_name(run.project):
-            raise StoreUnavailable(f"run {run.id}", f"is not a run of project '{run.project}'", "scan again")
-        [(project, state, _)] = rows
-        if state != RunState.RUNNING:
-            raise StoreUnavailable(f"run {run.id}", f"is already {state}", "scan again")
-        return int(project)
+        is_of_project = bool(rows) and rows[0][2] == codec.encode_name(run.project)
+        refuse_late(run, rows[0][1] if is_of_project else None)
+        return int(rows[0][0])
 
     def _view(self, project: str, at: int | None) -> tuple[int, int] | None:
         """Project and run to read the graph of; None where there is none."""
@@ -287,8 +271,7 @@ class PostgresStore:
         project_id, published = rows[0]
         if at is not None and at != published:
             if not self._query("has_graph", at, project_id):
-                kept = "published no graph, or it was collected"
-                raise UsageError(f"run {at} of project '{project}'", kept, "`weft runs` lists the runs")
+                raise no_graph(project, at)
             return project_id, at
         return None if published is None else (project_id, published)
 
@@ -304,7 +287,7 @@ class PostgresStore:
                 wanted = batched(map(encode_text, sorted(set(paths))), _KEYS_AT_ONCE)
                 rows = [row for some in wanted for row in self._query(f"{name}_of", *view, some)]
         with self._decoding():
-            return sorted(((decode_text(row[0]), *row[1:]) for row in rows), key=_first)
+            return by_path(rows)
 
     def _path_texts(self, ids: Collection[int]) -> dict[int, str]:
         rows = itertools.chain.from_iterable(self._query("paths_of", some) for some in batched(ids, _KEYS_AT_ONCE))
@@ -347,7 +330,3 @@ def _chunks_of_bytes(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any
             held, size = [], 0
     if held:
         yield held
-
-
-def _first(row: tuple[Any, ...]) -> Any:
-    return row[0]

@@ -6,11 +6,13 @@ Every method is one transaction; in it, rows are locked in the order that `sql/p
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
 
 from weft_storage.backends import codec
+from weft_storage.backends.decoding import decoding
 from weft_storage.backends.postgres.database import PostgresDatabase
 from weft_storage.backends.postgres.jobs import decode_jobs, encode_jobs, languages_of, part_of_pack
 from weft_storage.backends.postgres.problems import DAMAGED
@@ -268,12 +270,8 @@ class PostgresWork:
     def _query(self, name: str, *parameters: Any) -> list[Any]:
         return self._database.query(self._sql[name], *parameters)
 
-    @contextlib.contextmanager
-    def _decoding(self) -> Iterator[None]:
-        try:
-            yield
-        except ValueError as exc:
-            raise StoreUnavailable(f"store '{self._database.url}'", *DAMAGED) from exc
+    def _decoding(self) -> AbstractContextManager[None]:
+        return decoding(self._database.url, *DAMAGED)
 
 
 def _identity(claim: Claim) -> tuple[int, int, int]:
