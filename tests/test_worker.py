@@ -25,8 +25,7 @@ from weft_storage.backends import Store, open_store, work_of
 from weft_storage.model.errors import BrokerUnavailable
 from weft_storage.model.runs import RunState
 from weft_storage.model.work import Limits, Terms
-from weft_tasks.jobs import fingerprint
-from weft_tasks.jobs.packs import pack_contents
+from weft_tasks.jobs import fingerprint, pack_contents
 from weft_tasks.worker.app import extract_signature, make_app
 from weft_tasks.worker.dispatch import Listener, Messages, queue_name
 from weft_tasks.worker.settings import WorkerSettings

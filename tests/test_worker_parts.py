@@ -21,7 +21,7 @@ from weft_storage.model.languages import Language
 from weft_storage.model.work import Job
 from weft_tasks.contents import ContentError, ContentUnreachable
 from weft_tasks.contents.digest import identify_bytes
-from weft_tasks.jobs.packs import PackError, pack_contents, unpack_contents
+from weft_tasks.jobs import PackError, pack_contents, unpack_contents
 from weft_tasks.worker.app import make_app
 from weft_tasks.worker.broker import parse_broker
 from weft_tasks.worker.environment import forget_strays

@@ -12,8 +12,7 @@ import redis
 from planned_runs import job_of, planned_run
 from weft_storage.backends import Store, open_store
 from weft_storage.model.runs import RunState
-from weft_tasks.jobs import fingerprint
-from weft_tasks.jobs.packs import pack_contents
+from weft_tasks.jobs import fingerprint, pack_contents
 from weft_tasks.worker.dispatch import Messages, queue_name
 from workers import running_worker
 

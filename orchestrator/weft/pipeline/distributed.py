@@ -24,8 +24,7 @@ from weft_storage.model.states import Names
 from weft_storage.model.work import Job, Limits, NewBatch, Prepared, Terms, WorkProgress, encode_prepared
 from weft_tasks.finalize.staged import Finalized, finalize_staged
 from weft_tasks.finalize.watching import Progress
-from weft_tasks.jobs import batches, fingerprint
-from weft_tasks.jobs.packs import pack_contents
+from weft_tasks.jobs import batches, fingerprint, pack_contents
 from weft_tasks.worker.dispatch import Messages, queue_name
 
 # Celery's chords take a callback's arguments from one list: headers beyond this cost seconds to publish.

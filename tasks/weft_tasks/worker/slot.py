@@ -19,8 +19,7 @@ from weft_storage.model.work import Claim, Failure, Limits
 from weft_tasks.contents import ContentUnreachable
 from weft_tasks.crashbox import CrashBox
 from weft_tasks.finalize.staged import Finalized, finalize_staged
-from weft_tasks.jobs import Extracted, extract_batch, fingerprint
-from weft_tasks.jobs.packs import PackError, unpack_contents
+from weft_tasks.jobs import Extracted, PackError, extract_batch, fingerprint, unpack_contents
 from weft_tasks.worker.lease import Lease
 from weft_tasks.worker.messages import ExtractMessage
 from weft_tasks.worker.patience import Answer, patiently

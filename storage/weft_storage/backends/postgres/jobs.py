@@ -1,4 +1,4 @@
-"""The jobs of a batch, and the contents that travel with them, as bytes, and back. Knows no database.
+"""The jobs of a batch as bytes, and back. Knows no database.
 
 Decoding raises `ValueError` for anything that encoding did not write, and never takes more memory than what was
 written can be worth: rows may be anybody's.
@@ -18,12 +18,7 @@ _MOST_JOBS = 64 << 20
 _LEVEL = 1
 _PLAIN, _ESCAPED = b"\0", b"\1"
 
-# What msgpack adds to one content: the headers of its key and of its bytes; and to all of them.
-_ENTRY_BYTES = 16
-_MAP_BYTES = 16
-
 _JOBS = msgspec.msgpack.Decoder(tuple[Job, ...])
-_CONTENTS = msgspec.msgpack.Decoder(dict[bytes, bytes])
 
 
 def encode_jobs(jobs: Sequence[Job]) -> bytes:
@@ -48,22 +43,6 @@ def languages_of(jobs: Sequence[Job]) -> str:
     """The languages of some jobs for people, the commonest first."""
     counted = Counter(job.language.value for job in jobs)
     return ", ".join(sorted(counted, key=lambda language: (-counted[language], language)))
-
-
-def part_of_pack(pack: bytes | None, jobs: Sequence[Job], whole: Sequence[Job]) -> bytes | None:
-    """The contents of some jobs out of the pack of the `whole` batch; None where there is none or it is damaged.
-
-    A batch without contents that it needs asks for them.
-    """
-    if pack is None:
-        return None
-    most = _MAP_BYTES + sum(len(job.key) + job.content.size + _ENTRY_BYTES for job in whole)
-    try:
-        contents = _CONTENTS.decode(_decompress(pack, most))
-    except ValueError:
-        return None
-    wanted = {job.key: contents[job.key] for job in jobs if job.key in contents}
-    return zlib.compress(msgspec.msgpack.encode(wanted), _LEVEL)
 
 
 def _decompress(payload: bytes, most: int) -> bytes:

@@ -14,12 +14,13 @@ import msgspec
 from weft_storage.backends import codec
 from weft_storage.backends.decoding import decoding
 from weft_storage.backends.postgres.database import PostgresDatabase
-from weft_storage.backends.postgres.jobs import decode_jobs, encode_jobs, languages_of, part_of_pack
+from weft_storage.backends.postgres.jobs import decode_jobs, encode_jobs, languages_of
 from weft_storage.backends.postgres.problems import DAMAGED
 from weft_storage.backends.postgres.store import PostgresStore
 from weft_storage.backends.statements import statements
 from weft_storage.backends.work import Completion
 from weft_storage.model.errors import StoreUnavailable
+from weft_storage.model.packs import part_of_pack
 from weft_storage.model.quarantine import quarantine_name
 from weft_storage.model.runs import Run, StoredFacts
 from weft_storage.model.work import (

@@ -39,6 +39,20 @@ def unpack_contents(pack: bytes, jobs: Sequence[Job]) -> dict[bytes, bytes]:
         raise PackError(f"the pack of contents is damaged: {error}") from error
 
 
+def part_of_pack(pack: bytes | None, jobs: Sequence[Job], whole: Sequence[Job]) -> bytes | None:
+    """The contents of some jobs out of the pack of the `whole` batch; None where there is none or it is damaged.
+
+    A batch without contents that it needs asks for them.
+    """
+    if pack is None:
+        return None
+    try:
+        contents = unpack_contents(pack, whole)
+    except PackError:
+        return None
+    return pack_contents({job.key: contents[job.key] for job in jobs if job.key in contents})
+
+
 def _decompress(pack: bytes, most: int) -> bytes:
     stream = zlib.decompressobj()
     body = stream.decompress(pack, most + 1)
