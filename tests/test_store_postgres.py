@@ -6,9 +6,7 @@ import os
 import random
 import re
 import signal
-import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +23,16 @@ from hypothesis import settings
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from store_conformance import StoreConformance
+from store_processes import (
+    StoreProcesses,
+    begin_after_a_kill,
+    check_one_of_two,
+    kill_while_publishing,
+    message_of,
+    publish_graph,
+    python,
+    two_graphs,
+)
 from store_samples import ODD_NAMES, ODD_TEXT, Graph, check, digest, facts, publish, record, row
 from test_incremental_law import IncrementalEqualsFromScratch
 from test_store_machine import StoreMachine
@@ -51,6 +59,14 @@ class TestPostgresStore(StoreConformance):
     def store(self, postgres_url: str) -> Iterator[Store]:
         with open_store(postgres_url) as store:
             yield store
+
+
+class TestPostgresProcesses(StoreProcesses):
+    lock_seconds = 5.0  # The server notices a moment later.
+
+    @pytest.fixture
+    def store_url(self, postgres_url: str) -> str:
+        return postgres_url
 
 
 def test_any_sequence_of_scans_and_crashes(postgres_url: str) -> None:
@@ -333,20 +349,6 @@ def test_a_forked_child_makes_connections_of_its_own(postgres_url: str) -> None:
         publish(store, files=[record("b")])
 
 
-def test_opening_and_reading_need_no_numpy(postgres_url: str) -> None:
-    with open_store(postgres_url) as store:
-        publish(store, files=[record("a")], rows=[row("a", "b")])
-    script = """
-        import sys
-        from weft_storage.backends import open_store
-        with open_store(sys.argv[1], create=False) as store:
-            assert store.published("p") and store.files("p") and list(store.edges("p"))
-        assert "numpy" not in sys.modules
-    """
-    with _python(script, postgres_url) as child:
-        assert child.wait() == 0
-
-
 # Versions --------------------------------------------------------------------------------------------
 
 
@@ -423,21 +425,6 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(postgres_url: str, mo
     open_store(postgres_url, create=False).close()
 
 
-def test_many_processes_may_make_one_store(postgres_url: str) -> None:
-    script = """
-        import sys
-        from weft_storage.backends import open_store
-        with open_store(sys.argv[1]) as store:
-            store.put_cache(sys.argv[2], b"x")
-    """
-    children = [_python(script, postgres_url, str(number)) for number in range(6)]
-    for child in children:
-        with child:
-            assert child.wait() == 0
-    with open_store(postgres_url, create=False) as store:
-        assert all(store.cache(str(number)) for number in range(6))
-
-
 # Damage ----------------------------------------------------------------------------------------------
 
 
@@ -463,7 +450,7 @@ def test_payloads_that_nobody_wrote_are_damage(postgres_url: str, damage: str) -
         publish(store, files=[record("a")], rows=[row("a", "b", reads=[1])], states={"s": b"1"})
         store.put_facts([facts(1)])
         _execute(postgres_url, damage)
-        problems = [_message(read) for read in _reads(store)]
+        problems = [message_of(read) for read in _reads(store)]
         assert any(problems)
         expected = f"store '{store.url}': is damaged; restore it, or drop the schema weft and scan again"
         assert set(problems) <= {"", expected}
@@ -490,45 +477,6 @@ def test_a_schema_that_is_gone_is_an_error(postgres_url: str) -> None:
 
 
 # Locks -----------------------------------------------------------------------------------------------
-
-_HOLD = """
-    import os, sys, time
-    from weft_storage.backends import open_store
-    with open_store(sys.argv[1]) as store, store.lock("p", timeout=0):
-        child = os.fork() if sys.argv[2] == "fork" else 0
-        if not sys.argv[2] or child:
-            print(child, flush=True)
-        time.sleep(60)
-"""
-
-
-def test_a_lock_names_the_process_that_holds_it(postgres_url: str) -> None:
-    child = _python(_HOLD, postgres_url, "")
-    assert child.stdout
-    child.stdout.readline()
-    with open_store(postgres_url) as store:
-        with pytest.raises(StoreBusy, match=f"project 'p': is being scanned by pid {child.pid} on host .* since 2"):
-            store.lock("p", timeout=0.1).__enter__()
-        child.kill()
-        child.wait()
-        with store.lock("p", timeout=5):
-            pass
-    child.stdout.close()
-
-
-def test_a_killed_process_lets_go_though_its_forked_children_live(postgres_url: str) -> None:
-    child = _python(_HOLD, postgres_url, "fork")
-    assert child.stdout
-    grandchild = int(child.stdout.readline())
-    try:
-        child.kill()
-        child.wait()
-        os.kill(grandchild, 0)
-        with open_store(postgres_url) as store, store.lock("p", timeout=5):
-            pass
-    finally:
-        os.kill(grandchild, signal.SIGKILL)
-        child.stdout.close()
 
 
 def test_a_lock_whose_connection_broke_ends_without_an_error(postgres_url: str) -> None:
@@ -573,42 +521,12 @@ def test_locks_of_different_names_have_different_keys() -> None:
 # Processes -------------------------------------------------------------------------------------------
 
 
-def test_readers_see_the_published_graph_while_another_is_written(postgres_url: str) -> None:
-    before = Graph({"a": record("a")}, {"a": row("a", "b")}, {"s": b"1"})
-    with open_store(postgres_url) as writer, open_store(postgres_url, create=False) as reader:
-        publish(writer, files=before.files.values(), rows=before.rows.values(), states=before.states)
-        checked = []
-
-        def slowly() -> Iterator[FileRecord]:
-            for number in range(20_000):
-                yield record(f"f{number}")
-                if number % 5000 == 0:
-                    check(reader, "p", before)
-                    checked.append(number)
-
-        publish(writer, files=slowly(), removed_rows=["a"], states={"s": b"2"})
-        assert len(checked) == 4
-        assert len(reader.files("p")) == 20_001
-
-
-def test_edges_that_are_being_read_do_not_change(postgres_url: str) -> None:
-    first = Graph(rows={f"f{number}": row(f"f{number}", "x", "y") for number in range(100)})
-    with open_store(postgres_url) as store:
-        publish(store, rows=first.rows.values())
-        edges = store.edges("p")
-        found = [next(edges)]
-        publish(store, removed_rows=first.rows)
-        store.collect(keep_runs=1)
-        found += edges
-        assert found == first.edges()
-
-
 def test_of_two_who_finalize_a_run_one_publishes_it(postgres_url: str) -> None:
     with open_store(postgres_url) as store:
         run = msgspec.structs.replace(store.begin(Run(project="p")), state=RunState.PUBLISHED)
 
         def finalize(number: int) -> str:
-            return _message(lambda: store.publish(Publication(run, [record("a", number)], rows=[row("a", "b")])))
+            return message_of(lambda: store.publish(Publication(run, [record("a", number)], rows=[row("a", "b")])))
 
         messages = _together(finalize, 4)
         assert sorted(messages) == ["", *[f"run {run.id}: is already published; scan again"] * 3]
@@ -656,7 +574,7 @@ def test_many_processes_begin_and_publish_one_after_the_other(postgres_url: str)
                     name = f"{sys.argv[2]}-{number}"
                     publish(store, files=[record(name)], rows=[row(name, "common", name)])
     """
-    children = [_python(script, postgres_url, str(number), *sys.path) for number in range(4)]
+    children = [python(script, postgres_url, str(number), *sys.path) for number in range(4)]
     for child in children:
         with child:
             assert child.wait() == 0
@@ -698,63 +616,17 @@ def test_collecting_leaves_the_facts_of_workers_whose_orchestrator_died(postgres
         assert store.collect(keep_runs=1, facts_key=lambda each: None)["facts"] == 1
 
 
-_PUBLISH_FOREVER = """
-    import sys
-    sys.path[:0] = sys.argv[2:]
-    from test_store_postgres import publish_alternately
-    publish_alternately(sys.argv[1])
-"""
-
-
-def publish_alternately(url: str) -> None:
-    """Publish one of two graphs after the other, until somebody ends the process."""
-    graphs = _two_graphs()
-    with open_store(url) as store, store.lock("p", timeout=10):
-        os.write(1, b"ready\n")
-        while True:
-            for graph in graphs:
-                store.put_facts([facts(number) for number in range(100)])
-                publish(store, files=graph.files.values(), rows=graph.rows.values(), states=graph.states)
-
-
-@cache
-def _two_graphs() -> list[Graph]:
-    names = [f"f{number}" for number in range(1500)]
-    return [
-        Graph(
-            {name: record(name, seed) for name in names},
-            {name: row(name, *names[seed * 3 : seed * 3 + 3]) for name in names},
-            {"s": bytes([seed]) * 700_000},
-        )
-        for seed in (0, 1)
-    ]
-
-
 def test_a_process_killed_while_it_publishes_leaves_a_whole_graph(postgres_url: str) -> None:
+    delays = random.Random(7)
     with open_store(postgres_url) as store:
-        first = _two_graphs()[0]
-        publish(store, files=first.files.values(), rows=first.rows.values(), states=first.states)
-        delays = random.Random(7)
+        publish_graph(store, two_graphs()[0])
         for _ in range(6):
-            child = _python(_PUBLISH_FOREVER, postgres_url, *sys.path)
-            assert child.stdout
-            assert child.stdout.readline() == "ready\n"
-            time.sleep(delays.uniform(0, 0.8))
-            child.kill()
-            child.wait()
-            child.stdout.close()
-            _check_whole(store)
-
-
-def _check_whole(store: Store) -> None:
-    with store.lock("p", timeout=10):
-        interrupted = store.runs("p", limit=1)[0]
-        store.begin(Run(project="p"))
-        if interrupted.state is RunState.RUNNING:
-            assert store.runs("p", limit=2)[1].error == "interrupted"
-        seed = (store.state("p", "s") or b"?")[0]
-        check(store, "p", _two_graphs()[seed])
-    store.collect(keep_runs=1)
+            kill_while_publishing(postgres_url, delays.uniform(0, 0.8))
+            # The server notices a moment later; what it was told to commit it commits.
+            with store.lock("p", timeout=10):
+                begin_after_a_kill(store)
+                check_one_of_two(store)
+            store.collect(keep_runs=1)
 
 
 # SQL -------------------------------------------------------------------------------------------------
@@ -1075,16 +947,3 @@ def _as_user(url: str, user: str) -> str:
 def _together(call: Callable[[int], str], count: int) -> list[str]:
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(call, range(count)))
-
-
-def _message(call: Callable[[], object]) -> str:
-    try:
-        call()
-    except StoreUnavailable as exc:
-        return str(exc)
-    return ""
-
-
-def _python(script: str, *arguments: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", textwrap.dedent(script), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -6,19 +6,25 @@ import random
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
-import textwrap
-import time
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from store_conformance import StoreConformance
+from store_processes import (
+    StoreProcesses,
+    begin_after_a_kill,
+    check_one_of_two,
+    kill_while_publishing,
+    message_of,
+    publish_graph,
+    python,
+    two_graphs,
+)
 from store_samples import Graph, check, digest, facts, publish, record, row
 from unprivileged import unprivileged
 from weft_storage.backends import Part, Store, codec, open_store
@@ -27,7 +33,6 @@ from weft_storage.backends.sqlite import SqliteDatabase, sqlite_path
 from weft_storage.backends.sqlstore import SCHEMA_VERSION, Parameter, SqlStore, migrate
 from weft_storage.backends.statements import migrations, statements
 from weft_storage.model.errors import StoreBusy, StoreTooNew, StoreUnavailable, UsageError
-from weft_storage.model.files import FileRecord
 from weft_storage.model.runs import Publication, Run, RunState, StoredFacts
 
 
@@ -41,6 +46,12 @@ class TestSqliteStore(StoreConformance):
     def store(self, url: str) -> Iterator[Store]:
         with open_store(url) as store:
             yield store
+
+
+class TestSqliteProcesses(StoreProcesses):
+    @pytest.fixture
+    def store_url(self, url: str) -> str:
+        return url
 
 
 # URLs and files --------------------------------------------------------------------------------------
@@ -150,20 +161,6 @@ def test_a_store_keeps_what_it_holds_when_it_is_opened_again(url: str) -> None:
     assert Path(sqlite_path(url)).read_bytes()[18:20] == b"\x02\x02"  # WAL, says SQLite's file format.
 
 
-def test_opening_and_reading_need_no_numpy(url: str) -> None:
-    with open_store(url) as store:
-        publish(store, files=[record("a")])
-    script = """
-        import sys
-        from weft_storage.backends import open_store
-        with open_store(sys.argv[1], create=False) as store:
-            assert store.published("p") and store.files("p") and not list(store.edges("p"))
-        assert "numpy" not in sys.modules
-    """
-    with _python(script, url) as child:
-        assert child.wait() == 0
-
-
 # Versions --------------------------------------------------------------------------------------------
 
 
@@ -202,21 +199,6 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(url: str, monkeypatch
             open_store(url)
     assert _execute(url, "SELECT name FROM sqlite_master WHERE name = 'later'") == []
     open_store(url, create=False).close()
-
-
-def test_many_processes_may_make_one_store(url: str) -> None:
-    script = """
-        import sys
-        from weft_storage.backends import open_store
-        with open_store(sys.argv[1]) as store:
-            store.put_cache(sys.argv[2], b"x")
-    """
-    children = [_python(script, url, str(number)) for number in range(6)]
-    for child in children:
-        with child:
-            assert child.wait() == 0
-    with open_store(url, create=False) as store:
-        assert all(store.cache(str(number)) for number in range(6))
 
 
 # Damage ----------------------------------------------------------------------------------------------
@@ -364,7 +346,7 @@ def test_a_read_only_store_can_be_read(shared: str) -> None:
 def test_a_read_only_store_cannot_be_written(shared: str) -> None:
     def write() -> object:
         with open_store(shared) as store:
-            return [_message(lambda: publish(store)), _message(lambda: store.put_cache("x", b""))]
+            return [message_of(lambda: publish(store)), message_of(lambda: store.put_cache("x", b""))]
 
     expected = f"store 'sqlite:///{shared}': is read-only, the file or its folder; make both writable or choose another"
     assert unprivileged(write) == [f"{expected} --store"] * 2
@@ -373,7 +355,7 @@ def test_a_read_only_store_cannot_be_written(shared: str) -> None:
 def test_a_project_in_a_read_only_folder_cannot_be_locked(shared: str) -> None:
     def lock() -> object:
         with open_store(shared) as store:
-            return _message(lambda: store.lock("p", timeout=0).__enter__())
+            return message_of(lambda: store.lock("p", timeout=0).__enter__())
 
     message = str(unprivileged(lock))
     assert message.startswith(f"lock file '{shared}.p.lock': cannot be made: Permission denied; ")
@@ -383,7 +365,10 @@ def test_a_store_cannot_be_made_in_a_read_only_folder(shared: str) -> None:
     folder = os.path.dirname(shared)
 
     def make() -> object:
-        return [_message(lambda: open_store(f"{folder}/new.db")), _message(lambda: open_store(f"{folder}/a/new.db"))]
+        return [
+            message_of(lambda: open_store(f"{folder}/new.db")),
+            message_of(lambda: open_store(f"{folder}/a/new.db")),
+        ]
 
     first, second = _as_list(unprivileged(make))
     assert "cannot be opened; check the path and the permissions of its folder" in first
@@ -392,9 +377,9 @@ def test_a_store_cannot_be_made_in_a_read_only_folder(shared: str) -> None:
 
 def test_a_file_that_may_not_be_read_is_an_error(shared: str) -> None:
     os.chmod(shared, 0)
-    assert "cannot be opened" in str(unprivileged(lambda: _message(lambda: open_store(shared))))
+    assert "cannot be opened" in str(unprivileged(lambda: message_of(lambda: open_store(shared))))
     os.chmod(os.path.dirname(shared), 0)
-    assert "Permission denied" in str(unprivileged(lambda: _message(lambda: open_store(shared, create=False))))
+    assert "Permission denied" in str(unprivileged(lambda: message_of(lambda: open_store(shared, create=False))))
 
 
 def test_a_reader_of_a_read_only_folder_sees_what_a_killed_writer_published(shared: str) -> None:
@@ -409,7 +394,7 @@ def test_a_reader_of_a_read_only_folder_sees_what_a_killed_writer_published(shar
     """
     os.chmod(shared, 0o644)
     os.chmod(os.path.dirname(shared), 0o755)
-    with _python(script, shared, *sys.path) as child:
+    with python(script, shared, *sys.path) as child:
         assert child.wait() == -signal.SIGKILL
     assert os.path.getsize(f"{shared}-wal") > 0
     for name in os.listdir(os.path.dirname(shared)):
@@ -424,45 +409,6 @@ def test_a_reader_of_a_read_only_folder_sees_what_a_killed_writer_published(shar
 
 
 # Locks -----------------------------------------------------------------------------------------------
-
-_HOLD = """
-    import os, sys, time
-    from weft_storage.backends import open_store
-    with open_store(sys.argv[1]) as store, store.lock("p", timeout=0):
-        child = os.fork() if sys.argv[2] == "fork" else 0
-        if not sys.argv[2] or child:
-            print(child, flush=True)
-        time.sleep(60)
-"""
-
-
-def test_a_lock_names_the_process_that_holds_it(url: str) -> None:
-    child = _python(_HOLD, url, "")
-    assert child.stdout
-    child.stdout.readline()
-    with open_store(url) as store:
-        with pytest.raises(StoreBusy, match=f"project 'p': is being scanned by pid {child.pid} on host .* since 2"):
-            store.lock("p", timeout=0.1).__enter__()
-        child.kill()
-        child.wait()
-        with store.lock("p", timeout=0.1):
-            pass
-    child.stdout.close()
-
-
-def test_a_killed_process_lets_go_though_its_forked_children_live(url: str) -> None:
-    child = _python(_HOLD, url, "fork")
-    assert child.stdout
-    grandchild = int(child.stdout.readline())
-    try:
-        child.kill()
-        child.wait()
-        os.kill(grandchild, 0)
-        with open_store(url) as store, store.lock("p", timeout=5):
-            pass
-    finally:
-        os.kill(grandchild, signal.SIGKILL)
-        child.stdout.close()
 
 
 def test_one_lock_serves_all_names_of_a_file(tmp_path: Path) -> None:
@@ -490,36 +436,6 @@ def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
 
 
 # Readers and writers ---------------------------------------------------------------------------------
-
-
-def test_a_reader_sees_the_last_published_graph_while_another_is_written(url: str) -> None:
-    before = Graph({"a": record("a")}, {"a": row("a", "b")})
-    with open_store(url) as writer, open_store(url, create=False) as reader:
-        publish(writer, files=before.files.values(), rows=before.rows.values())
-        checked = []
-
-        def slowly() -> Iterator[FileRecord]:
-            for number in range(20_000):
-                yield record(f"f{number}")
-                if number % 5000 == 0:
-                    check(reader, "p", before)
-                    checked.append(number)
-
-        publish(writer, files=slowly(), removed_rows=["a"])
-        assert len(checked) == 4
-        assert len(reader.files("p")) == 20_001
-
-
-def test_edges_that_are_being_read_do_not_change(url: str) -> None:
-    first = Graph(rows={f"f{number}": row(f"f{number}", "x", "y") for number in range(100)})
-    with open_store(url) as store:
-        publish(store, rows=first.rows.values())
-        edges = store.edges("p")
-        found = [next(edges)]
-        publish(store, removed_rows=first.rows)
-        store.collect(keep_runs=1)
-        found += edges
-        assert found == first.edges()
 
 
 class _Autocommit(SqliteDatabase):
@@ -594,66 +510,19 @@ def _published(store: Store, database: _Autocommit, writes: int, graph: Graph) -
     return True
 
 
-_PUBLISH_FOREVER = """
-    import sys
-    sys.path[:0] = sys.argv[2:]
-    from test_store_sqlite import publish_alternately
-    publish_alternately(sys.argv[1])
-"""
-
-
-def publish_alternately(url: str) -> None:
-    """Publish one of two graphs after the other, until somebody ends the process."""
-    graphs = _two_graphs()
-    with open_store(url) as store, store.lock("p", timeout=10):
-        os.write(1, b"ready\n")
-        while True:
-            for graph in graphs:
-                store.put_facts([facts(number) for number in range(100)])
-                publish(store, files=graph.files.values(), rows=graph.rows.values(), states=graph.states)
-
-
-@cache
-def _two_graphs() -> list[Graph]:
-    names = [f"f{number}" for number in range(1500)]
-    return [
-        Graph(
-            {name: record(name, seed) for name in names},
-            {name: row(name, *names[seed * 3 : seed * 3 + 3]) for name in names},
-            {"s": bytes([seed]) * 700_000},
-        )
-        for seed in (0, 1)
-    ]
-
-
 def test_a_process_killed_while_it_publishes_leaves_a_whole_graph(url: str) -> None:
-    with open_store(url) as store:
-        first = _two_graphs()[0]
-        publish(store, files=first.files.values(), rows=first.rows.values(), states=first.states)
     delays = random.Random(7)
+    with open_store(url) as store:
+        publish_graph(store, two_graphs()[0])
     for _ in range(12):
-        child = _python(_PUBLISH_FOREVER, url, *sys.path)
-        assert child.stdout
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(delays.uniform(0, 0.4))
-        child.kill()
-        child.wait()
-        child.stdout.close()
-        _check_whole(url)
-
-
-def _check_whole(url: str) -> None:
-    with open_store(url, create=False) as store:
-        seed = (store.state("p", "s") or b"?")[0]
-        check(store, "p", _two_graphs()[seed])
-        with store.lock("p", timeout=0):
-            interrupted = store.runs("p", limit=1)[0]
-            store.begin(Run(project="p"))
-            if interrupted.state is RunState.RUNNING:
-                assert store.runs("p", limit=2)[1].error == "interrupted"
-            check(store, "p", _two_graphs()[seed])
-        store.collect(keep_runs=1)
-    assert _execute(url, "PRAGMA integrity_check") == [("ok",)]
+        kill_while_publishing(url, delays.uniform(0, 0.4))
+        with open_store(url, create=False) as store:
+            check_one_of_two(store)
+            with store.lock("p", timeout=0):
+                begin_after_a_kill(store)
+                check_one_of_two(store)
+            store.collect(keep_runs=1)
+        assert _execute(url, "PRAGMA integrity_check") == [("ok",)]
 
 
 def test_collecting_makes_the_file_smaller(url: str) -> None:
@@ -708,19 +577,6 @@ def _execute(url: str, sql: str, *parameters: str) -> list[object]:
         return connection.execute(sql, parameters).fetchall()
     finally:
         connection.close()
-
-
-def _python(script: str, *arguments: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", textwrap.dedent(script), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def _message(call: Callable[[], object]) -> str:
-    try:
-        call()
-    except StoreUnavailable as exc:
-        return str(exc)
-    return ""
 
 
 def _as_list(value: object) -> list[str]:
