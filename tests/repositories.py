@@ -16,7 +16,7 @@ from weft_storage.model.runs import Run
 
 PROJECT = "test"
 
-_GIT = {
+GIT_ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_AUTHOR_NAME": "A",
@@ -26,6 +26,7 @@ _GIT = {
     "GIT_AUTHOR_DATE": "2024-01-01T00:00:00Z",
     "GIT_COMMITTER_DATE": "2024-01-01T00:00:00Z",
 }
+"""Nobody's configuration, and the same author and time for every commit."""
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Repository:
         """Run git in the folder."""
         return subprocess.run(
             ["git", "-C", str(self.root), *arguments],
-            env={**os.environ, **_GIT},
+            env={**os.environ, **GIT_ENVIRONMENT},
             check=True,
             capture_output=True,
             text=True,

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from repositories import GIT_ENVIRONMENT
+
 PROJECT = "corpus"
 
 OLD, NEW, POISONED = "old", "new", "poisoned"
@@ -18,17 +20,6 @@ HUNGRY_FILE, SLOW_FILE = "poison/hungry.py", "poison/slow.py"
 _MODULES = 120
 _LARGE_LINES = 3000
 _LIMITS = "file_timeout = 1\nfile_memory = 256\n"
-
-_GIT = {
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_AUTHOR_NAME": "A",
-    "GIT_AUTHOR_EMAIL": "a@example.invalid",
-    "GIT_COMMITTER_NAME": "A",
-    "GIT_COMMITTER_EMAIL": "a@example.invalid",
-    "GIT_AUTHOR_DATE": "2024-01-01T00:00:00Z",
-    "GIT_COMMITTER_DATE": "2024-01-01T00:00:00Z",
-}
 
 Files = dict[str, str]
 
@@ -81,7 +72,7 @@ def _commit_all(folder: Path, branches: Mapping[str, Files]) -> Corpus:
 
 def _git(folder: Path | None, *arguments: str) -> None:
     place = ("-C", str(folder)) if folder else ()
-    subprocess.run(["git", *place, *arguments], env={**os.environ, **_GIT}, check=True, capture_output=True)
+    subprocess.run(["git", *place, *arguments], env={**os.environ, **GIT_ENVIRONMENT}, check=True, capture_output=True)
 
 
 def _as_it_was(new: Files) -> Files:
