@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -243,10 +243,11 @@ class Cluster:
     @contextmanager
     def holding(self, table: str) -> Iterator[None]:
         """Nobody can write into a table meanwhile; who reads, reads on. Whoever gets there stands still."""
-        with psycopg.connect(self.url) as connection:
+        with closing(psycopg.connect(self.url)) as connection:
             connection.execute(sql.SQL("LOCK TABLE {} IN SHARE MODE").format(sql.Identifier("weft", table)))
             yield
-            if not connection.closed and not connection.broken:
+            # Whoever stopped the server meanwhile ended this session with all others.
+            with suppress(psycopg.Error):
                 connection.rollback()
 
     def pace(self, seconds: float) -> None:
@@ -487,7 +488,8 @@ def made_cluster(
 ) -> Iterator[Cluster]:
     """A cluster whose store holds the old graph already: `template` is the data folder of its Postgres."""
     with ExitStack() as stack:
-        server = stack.enter_context(_closing(PostgresServer(settings=settings)))
+        # A commit that was reported is not lost when the server crashes: that would be another fault.
+        server = stack.enter_context(_closing(PostgresServer(settings={"synchronous_commit": "on"})))
         subprocess.run(["cp", "-a", str(template), server.data_folder], check=True)
         server.start()
         queue = stack.enter_context(_closing(RedisServer(append_only=True)))

@@ -71,7 +71,7 @@ class TestAwayForTenSeconds:
             cluster.until(lambda: scan.process.pid in cluster.blocked("batch"))
             cluster.fault(f"Postgres away for 10 s while the plan is committed ({way})")
             away(cluster, way, 10)
-        cluster.ends_failed(scan, "store", "scan again")
+        cluster.ends_failed(scan, "store")
         cluster.heals()
 
 

@@ -179,7 +179,7 @@ class _Distribution:
         watch.see(found)
         self.progress.advance(found.files_done)
         if found.workers and watch.is_news(len(found.workers)):
-            self.progress.note(f"{len(found.workers)} workers carry out run {run_id}")
+            self.progress.note(f"workers that carry out run {run_id}: {len(found.workers)}")
         if not found.open_batches:
             if watch.is_news("merge"):
                 self.progress.begin("merge")
@@ -224,15 +224,21 @@ class _Distribution:
             for source in difference.sources
             if source.key not in known
         }
+        before = self.prepared
         self.prepared = replace(
-            self.prepared,
-            run=replace(self.prepared.run, token=""),
+            before,
+            run=replace(before.run, token=""),
             sources=(*kept, *difference.sources),
-            settled=(*self.prepared.settled, *difference.settled.values()),
-            fresh=self.prepared.fresh | jobs.keys(),
-            looks=self.prepared.looks + 1,
+            settled=(*before.settled, *difference.settled.values()),
+            fresh=before.fresh | jobs.keys(),
+            looks=before.looks + 1,
         )
-        self._send(self._plan(list(jobs.values())))
+        try:
+            labelled = self._plan(list(jobs.values()))
+        except StoreUnavailable:
+            self.prepared = before  # Nothing of it was written down: the next look must find the same files.
+            raise
+        self._send(labelled)
 
     def _supply(self, run_id: int) -> None:
         """Give contents to batches whose workers could not reach them."""

@@ -9,6 +9,7 @@
     ├── RunEnded              a run failed or was cancelled while others were at it
     └── StoreError            the store cannot be used
         ├── StoreUnavailable  it cannot be opened, read or written now
+        │   └── StoreFull     it has no room left: somebody must make some
         ├── StoreTooNew       its schema is newer than this program
         ├── StoreBusy         another scan of the project holds it
         └── ProjectUnknown    it does not hold the project
@@ -61,6 +62,10 @@ class StoreError(WeftError):
 
 class StoreUnavailable(StoreError):  # noqa: N818 - a state of the store, named as one
     """The store cannot be opened, read or written now."""
+
+
+class StoreFull(StoreUnavailable):
+    """The store has no room left. Waiting alone rarely helps, and whoever writes later fails too."""
 
 
 class StoreTooNew(StoreError):  # noqa: N818

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from weft_storage.backends import Store, WorkStore, open_store, work_of
 from weft_storage.backends.work import Completion
+from weft_storage.model.errors import StoreFull
 from weft_storage.model.runs import RunState
 from weft_storage.model.work import Claim, Failure, Limits
 from weft_tasks.contents import ContentUnreachable
@@ -79,8 +80,33 @@ class Slot:
     def extract(self, message: ExtractMessage, task: str) -> Report:
         """Carry out a batch, if it is free; `task` is the id of the message that says so.
 
-        Raises StoreUnavailable when the store stays away longer than the batch is ours: the message must come again.
+        A run for whose facts the store has no room has failed. Raises StoreUnavailable when the store stays away longer
+        than the batch is ours: the message must come again.
         """
+        try:
+            return self._claim_and_carry_out(message, task)
+        except StoreFull as error:
+            self._fail(self._work(), message.run_id, str(error))
+            return Report(Outcome.VOID, message.number)
+
+    def finalize(self, run_id: int) -> str:
+        """Finalize a run if all its batches are done; gives one word for what happened.
+
+        A run that needs more memory than there is, or more room than the store has, has failed. Raises StoreUnavailable
+        when the store stays away.
+        """
+        try:
+            outcome = self._ask(lambda work: self._finalize(work, run_id), patience=_FINALIZE_PATIENCE)
+        except MemoryError:
+            return self._ask(lambda work: self._fail(work, run_id, "finalizing needs more memory than the worker has"))
+        except StoreFull as error:
+            return self._fail(self._work(), run_id, str(error))
+        logger.info("finalizing: %s", outcome.value, extra={"run": run_id, "outcome": outcome.value})
+        return outcome.value
+
+    # Extraction ------------------------------------------------------------------------------------
+
+    def _claim_and_carry_out(self, message: ExtractMessage, task: str) -> Report:
         void = Report(Outcome.VOID, message.number)
         claim = self._ask(lambda work: work.claim(message.run_id, message.number, worker=self._name, task=task))
         if claim is None:
@@ -93,20 +119,6 @@ class Slot:
             logger.error("processes died of this batch; it is left to be split", extra=_fields(message, claim))
             return void
         return self._carry_out(message, claim)
-
-    def finalize(self, run_id: int) -> str:
-        """Finalize a run if all its batches are done; gives one word for what happened.
-
-        A run that needs more memory than there is has failed. Raises StoreUnavailable when the store stays away.
-        """
-        try:
-            outcome = self._ask(lambda work: self._finalize(work, run_id), patience=_FINALIZE_PATIENCE)
-        except MemoryError:
-            return self._ask(lambda work: self._fail(work, run_id, "finalizing needs more memory than the worker has"))
-        logger.info("finalizing: %s", outcome.value, extra={"run": run_id, "outcome": outcome.value})
-        return outcome.value
-
-    # Extraction ------------------------------------------------------------------------------------
 
     def _carry_out(self, message: ExtractMessage, claim: Claim) -> Report:
         began = time.monotonic()
@@ -176,7 +188,7 @@ class Slot:
         return finalize_staged(self._open_store(), work, run_id, self._sources.of_run(terms.project))
 
     def _fail(self, work: WorkStore, run_id: int, reason: str) -> str:
-        logger.error("finalizing failed: %s", reason, extra={"run": run_id})
+        logger.error("the run has failed: %s", reason, extra={"run": run_id})
         run = work.run(run_id)
         if run is not None and run.state is RunState.RUNNING:
             self._open_store().finish(replace(run, state=RunState.FAILED, finished=time.time(), error=reason))

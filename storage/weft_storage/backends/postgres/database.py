@@ -24,6 +24,8 @@ from weft_storage.model.errors import StoreUnavailable
 
 SCHEMA_VERSION = len(scripts("postgres/migrations"))
 
+# A process that stands still while it holds rows would have everybody else wait for it.
+_BEGIN_WRITING = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 # https://www.postgresql.org/docs/current/sql-copy.html
@@ -72,7 +74,7 @@ class PostgresDatabase:
 
     def transaction(self) -> AbstractContextManager[None]:
         """Writes in it happen all or not at all; nested ones join the thread's outermost."""
-        return self._within("BEGIN")
+        return self._within(_BEGIN_WRITING)
 
     def reading(self) -> AbstractContextManager[None]:
         """Statements in it see one state of the database, and may not write; it joins the thread's outermost."""
@@ -139,12 +141,12 @@ class PostgresDatabase:
         with contextlib.ExitStack() as stack:
             connection = stack.enter_context(self._pool.connection())
             try:
-                connection.execute(begin.encode())
+                connection.execute(begin.encode(), prepare=False)
             except psycopg.OperationalError:
                 connection.close()
                 connection = stack.enter_context(self._pool.connection())
                 with self._translating():
-                    connection.execute(begin.encode())
+                    connection.execute(begin.encode(), prepare=False)
             yield connection
 
     def _connection(self) -> AbstractContextManager[Connection]:

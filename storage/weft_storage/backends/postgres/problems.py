@@ -2,7 +2,7 @@
 
 import psycopg
 
-from weft_storage.model.errors import StoreUnavailable
+from weft_storage.model.errors import StoreFull, StoreUnavailable
 
 DAMAGED = ("is damaged", "restore it, or drop the schema weft and scan again")
 NOT_MIGRATED = ("has no schema weft of this program", "run `weft store migrate`")
@@ -10,6 +10,8 @@ CLOSED = ("is closed", "open it again")
 
 _GRANTS = "let its owner grant the roles of weft_storage/backends/sql/postgres/roles.sql"
 _AGAIN = "scan again: the published graph is unharmed"
+
+_DISK_FULL = "53100"
 
 # By SQLSTATE, the longest prefix that is known: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _PROBLEMS = {
@@ -25,7 +27,7 @@ _PROBLEMS = {
     "42501": ("does not permit this to its user", _GRANTS),
     "42703": NOT_MIGRATED,
     "42P01": NOT_MIGRATED,
-    "53100": ("has no room left on its disk", "free some and scan again; the published graph is unharmed"),
+    _DISK_FULL: ("has no room left on its disk", "free some and scan again; the published graph is unharmed"),
     "53200": ("has no memory left", "give it more and scan again; the published graph is unharmed"),
     "53300": ("takes no more connections", "raise max_connections, put a pooler before it or run fewer workers"),
     "55P03": ("is locked by somebody else", "wait for it or raise lock_timeout"),
@@ -60,7 +62,8 @@ _NO_TLS = ("certificate", "SSL", "TLS")
 def unavailable(url: str, error: psycopg.Error, password: str = "") -> StoreUnavailable:
     """The error that a driver's error is for people. The password is in no message."""
     problem, remedy = _problem(error, _reason(error, password))
-    return StoreUnavailable(f"store '{url}'", problem, remedy)
+    kind = StoreFull if error.sqlstate == _DISK_FULL else StoreUnavailable
+    return kind(f"store '{url}'", problem, remedy)
 
 
 def is_starting(error: psycopg.Error) -> bool:
