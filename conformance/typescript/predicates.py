@@ -185,6 +185,19 @@ def source_written(difference: Difference, evidence: Evidence) -> bool:
     return found is not None and difference.imported.startswith(f"{found[1]}.") and difference.imported != place
 
 
+def not_owned(difference: Difference, evidence: Evidence) -> bool:
+    """An alias of the nearest tsconfig.json, which lists other files than the importer."""
+    edge = _unanswered(difference, evidence)
+    above = (_json(f"{each}/tsconfig.json".lstrip("/"), evidence) for each in ancestors(difference.importer))
+    nearest = next(filter(None, above), {})
+    return edge is not None and not edge.specifier.startswith(".") and bool({"include", "files"} & nearest.keys())
+
+
+def not_scanned(difference: Difference, evidence: Evidence) -> bool:
+    """The file lies in a node_modules of a plain folder: without git, none of them is scanned."""
+    return "node_modules/" in difference.imported and not any("node_modules/" in each for each in evidence.graph.files)
+
+
 def installed(difference: Difference, evidence: Evidence) -> bool:
     """The authority goes into a checked-in node_modules by way of a link, or without a package.json."""
     del evidence
@@ -218,6 +231,8 @@ PREDICATES: Mapping[str, Predicate] = {
         outside_target,
         option_unknown,
         source_written,
+        not_owned,
+        not_scanned,
         installed,
         folder_by_paths,
     )
