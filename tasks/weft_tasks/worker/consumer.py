@@ -19,6 +19,8 @@ _NONSENSE = (AttributeError, KeyError, IndexError, TypeError, ValueError, Overfl
 class Consumer(CeleryConsumer):  # type: ignore[misc]
     """Refuses what Celery cannot make sense of, where Celery would let the worker end and the message come again."""
 
+    loop: Callable[..., None]
+
     def __init__(self, *positional: Any, **options: Any) -> None:
         super().__init__(*positional, **options)
         self.loop = _reading_on(self.loop)
