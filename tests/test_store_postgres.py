@@ -111,6 +111,8 @@ def test_incremental_equals_from_scratch(postgres_url: str) -> None:
         ("postgresql://h1,h2/d?sslpassword=secret", "postgresql://h1,h2/d"),
         ("postgresql://%2Ftmp%2Fsock/d?user=a%20b", "postgresql://a%20b@%2Ftmp%2Fsock/d"),
         ("postgresql://[::1]:5/d", "postgresql://[::1]:5/d"),
+        ("postgresql://h/d?user=a@b", "postgresql://a%40b@h/d"),
+        ("postgresql://u:12?secret@h/d", "postgresql://u@h/d"),
         ("postgresql:///d", "postgresql:///d"),
         ("postgresql://", "postgresql:///"),
         ("postgresql:///?prepare_threshold=none&host=h", "postgresql://h/"),
@@ -129,7 +131,8 @@ def test_the_url_of_a_store_shows_no_secret_and_means_the_same(url: str, shown: 
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("postgresql://u:sec/ret@h/d", "cannot be read by libpq|has a parameter"),
+        ("postgresql://u:sec/ret@h/d", "behind its host"),
+        ("postgresql://u:12/secret@h:5432/d", "behind its host"),
         ("postgresql://u:secret@[h/d", "cannot be read by libpq"),
         ("postgresql://u:secret@h/d?sslmod=require", "has a parameter 'sslmod' that libpq does not know"),
         ("postgresql://u:secret@h/d%zz", "cannot be read by libpq"),

@@ -101,6 +101,15 @@ def test_kinds_of_stores_that_are_not_there_are_refused_without_their_secrets(ur
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["postgresql:/u:secret@h/d", "postgres:u:secret@h/d", "D1:/secret"])
+def test_half_a_url_is_no_file(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="lacks a slash") as caught:
+        open_store(url)
+    assert "secret" not in str(caught.value)
+    assert os.listdir(tmp_path) == []
+
+
 def test_missing_folders_are_made(tmp_path: Path) -> None:
     with open_store(f"{tmp_path}/a/b/graph.db"):
         assert sorted(os.listdir(tmp_path / "a/b"))[0] == "graph.db"

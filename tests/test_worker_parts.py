@@ -306,7 +306,9 @@ class TestBroker:
         "url",
         ["", "queue", "amqp://:geheim@queue//", "redis://:geheim@queue/zero", "redis://:geheim@queue:port/0",
          "redis://:geheim@queue/0?ssl_ca_certs=/ca", "rediss://:geheim@queue/0?ssl_cert_reqs=maybe",
-         "rediss://:geheim@queue/0?credential_provider=os.system", "redis://:geheim@[queue/0"],
+         "rediss://:geheim@queue/0?credential_provider=os.system", "redis://:geheim@[queue/0",
+         "redis://user:12/geheim@queue/0", "redis://:12?geheim@queue/0", "rediss://:12?geheim@queue/0",
+         "redis://:12#geheim@queue/0", "redis:geheim@queue"],
     )  # fmt: skip
     def test_anything_else_is_refused_without_its_password(self, url: str) -> None:
         with pytest.raises(UsageError) as caught:

@@ -135,6 +135,10 @@ def scan(
         lock_timeout=lock_timeout,
         remote=Remote(broker, queue, inline_below, patience, deadline) if broker else None,
     )
+    if broker:
+        from weft_tasks.worker.broker import parse_broker
+
+        parse_broker(broker)  # A URL that is none is no run that failed.
     with open_store(store_url or default_store(root)) as store, interrupted_by_termination():
         if broker:
             work_of(store)

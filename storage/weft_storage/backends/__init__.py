@@ -20,6 +20,8 @@ _OPENERS = {
 }
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|(sqlite|memory):")
+# A path may begin like this, but hardly ever does; and what was meant as a URL may hold a password.
+_HALF_A_URL = re.compile(r"(postgres|postgresql|d1):(?!//)", re.IGNORECASE)
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -29,6 +31,10 @@ def open_store(url: str, *, create: bool = True) -> Store:
     Migrates an older schema under a lock. With `create=False` nothing is made or migrated, and a store that does not
     exist is an error. Raises `StoreUnavailable`, `StoreTooNew`, or `UsageError` for a URL of no known kind.
     """
+    if _HALF_A_URL.match(url):
+        raise UsageError(
+            "URL of the store", "lacks a slash after its kind", "write postgresql://user@host:5432/database"
+        )
     match = _SCHEME.match(url)
     scheme = (match[1] or match[2]).lower() if match else "sqlite"
     opener = _OPENERS.get(scheme)

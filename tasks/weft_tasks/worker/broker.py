@@ -36,6 +36,11 @@ def parse_broker(url: str) -> Broker:
     """
     try:
         parts = urlsplit(url)
+        if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+            # What a person meant as a password would be shown as a database or an option.
+            raise UsageError(
+                "the broker's URL", "has a '@' behind its host", "write / ? # @ of a password as %2F %3F %23 %40"
+            )
         database = parts.path.strip("/")
         shown = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
     except ValueError as error:

@@ -20,6 +20,8 @@ PREPARE_THRESHOLD = 5
 _EXAMPLE = "write postgresql://user@host:5432/database"
 _PREPARE = re.compile(r"(?<=[?&])prepare_threshold=([^&#]*)(?:&|$)")
 _UNKNOWN = re.compile(r'invalid URI query parameter: "(\w+)"')
+# An @ in the database's name: a slash of the password ended the host, and the rest of it would be shown as that name.
+_MISPLACED = re.compile(r"[^:]*://[^/?]*/[^?]*@")
 _SHOWN_IN_PLACE = ("user", "host", "port", "dbname")
 
 
@@ -43,6 +45,9 @@ def parse_url(url: str) -> Target:
     What the URL does not say is libpq's environment's (PGHOST, PGPASSWORD, PGSSLMODE, ...). Raises `UsageError`, which
     never quotes the URL.
     """
+    if _MISPLACED.match(url):
+        problem = "has a '@' behind its host"
+        raise UsageError("URL of the Postgres store", problem, "write / and @ of a password or a name as %2F and %40")
     bare, threshold = _without_threshold(url)
     try:
         given = {name: str(value) for name, value in conninfo_to_dict(bare).items()}
