@@ -19,6 +19,8 @@ from repositories import Repository
 from unprivileged import unprivileged
 from weft.cli import group
 from weft.report.schema import json_schema
+from weft_storage.backends import open_store
+from weft_storage.model.runs import Run
 
 FILES = {
     "app.py": "import db\nimport os\nfrom pkg import util\n",
@@ -378,6 +380,19 @@ def test_a_revision_that_does_not_exist(weft: Weft, work: Path) -> None:
 
 def test_no_store_yet(weft: Weft) -> None:
     assert "run `weft scan` first" in sentence(weft("deps", "app.py", code=2))
+
+
+def test_runs_are_listed_where_none_has_succeeded_yet(weft: Weft, tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "work/.weft/graph.db")) as store, store.lock("work", timeout=0):
+        store.begin(Run(project="work"))
+    assert "running" in weft("runs").stdout
+    assert "does not hold project" in sentence(weft("runs", "--project", "other", code=2))
+
+
+def test_the_url_of_a_broker_that_is_none_is_no_run_that_failed(weft: Weft, work: Path) -> None:
+    before = weft("runs").stdout
+    assert "behind its host" in sentence(weft("scan", "--broker", "redis://u:1/geheim@h/0", code=2))
+    assert weft("runs").stdout == before
 
 
 def test_a_file_that_is_not_in_the_graph(weft: Weft, work: Path) -> None:

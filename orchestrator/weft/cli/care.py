@@ -9,6 +9,7 @@ from weft.cli.options import (
     broker_option,
     choose_project,
     common,
+    default_project,
     default_store,
     find_root,
     json_or_text,
@@ -33,9 +34,13 @@ def runs(limit: int, output_format: str, store_url: str | None, project: str | N
     from weft.report.text import runs_text
 
     speaker = voice(**talk)
-    with open_view(store_url, project) as view:
-        document = runs_document(view.project, view.store.runs(view.project, limit=limit))
-        say(to_text(document, runs_text, output_format, speaker))
+    with open_for_reading(store_url) as (store, root):
+        name = project or default_project(root)
+        found = store.runs(name, limit=limit)
+        if not found:  # A project has runs before it has a graph, and without one where none ever succeeded.
+            name = choose_project(store, root, project, named_store=store_url is not None)
+            found = store.runs(name, limit=limit)
+        say(to_text(runs_document(name, found), runs_text, output_format, speaker))
 
 
 @click.command(epilog="\b\nExample:\n  weft status --format json\n")
