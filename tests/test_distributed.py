@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,7 +19,8 @@ from weft.pipeline import Options, Remote, analyze
 from weft.pipeline.resume import resume
 from weft.verification import differences
 from weft_storage.backends import Store, open_store, work_of
-from weft_storage.model.errors import BrokerUnavailable, UsageError, WorkersMissing
+from weft_storage.backends.postgres.work import PostgresWork
+from weft_storage.model.errors import BrokerUnavailable, StoreUnavailable, UsageError, WorkersMissing
 from weft_storage.model.runs import Run, RunState
 from weft_tasks.finalize.watching import Silent
 from workers import running_worker
@@ -299,10 +301,22 @@ def test_ctrl_c_cancels_the_run_and_its_batches(
     assert work.claim(run_id, 1, worker="w", task="t") is None
 
 
+@pytest.mark.parametrize("outage", [False, True])
 def test_a_file_that_changes_under_the_scan_is_looked_at_again(
-    monorepo: Repository, shared: Store, postgres_url: str, redis_url: str, tmp_path: Path
-) -> None:
-    """The mount is the work tree itself; it changes after the plan was made, before a worker reads it."""
+    monorepo: Repository, shared: Store, postgres_url: str, redis_url: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, outage: bool,
+) -> None:  # fmt: skip
+    """The mount is the work tree itself; it changes after the plan was made, before a worker reads it. With an outage
+    the store does not answer when the second look is written down."""
+    plan, plans = PostgresWork.plan, []
+
+    def plan_or_fail(work: PostgresWork, *arguments: Any) -> list[int]:
+        plans.append(arguments)
+        if outage and len(plans) == 2:
+            raise StoreUnavailable("store", "is away for a moment")
+        return plan(work, *arguments)
+
+    monkeypatch.setattr(PostgresWork, "plan", plan_or_fail)
     mounts = tmp_path / "mounts"
     mounts.mkdir()
     (monorepo.root).rename(mounts / PROJECT)
@@ -319,5 +333,6 @@ def test_a_file_that_changes_under_the_scan_is_looked_at_again(
         run = scan(moved, shared, redis_url, told=Editing())
     assert run.state is RunState.PUBLISHED
     assert run.token == ""
+    assert len(plans) == (3 if outage else 2)
     moved.scan()
     assert exported(shared) == exported(moved.store)
