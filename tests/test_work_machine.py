@@ -141,7 +141,7 @@ class WorkMachine(RuleBasedStateMachine):
         batch.attempt += 1
         batch.tries += 1
         model.workers.add(worker)
-        assert found == Claim(run_id, number, batch.attempt, TERMS, batch.jobs, batch.pack)
+        assert found == Claim(run_id, number, batch.attempt, TERMS, batch.jobs, batch.pack, batch.tries)
         self.claims.append(found)
 
     @rule(data=st.data())
