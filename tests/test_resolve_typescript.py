@@ -264,5 +264,23 @@ def test_large_manifests_and_workspaces_of_everything_are_not_slow() -> None:
     assert time.process_time() - started < 5
 
 
+def test_a_checked_in_package_is_looked_for_past_the_manifest_that_asks_for_it() -> None:
+    # No case file: a plain folder's node_modules are never scanned.
+    files = {
+        "package.json": '{"name": "root", "workspaces": ["**"]}',
+        "app/package.json": '{"name": "app", "dependencies": {"tool": "^1.0.0", "near": "*"}}',
+        "app/node_modules/near/package.json": '{"name": "near", "main": "main"}',
+        "app/node_modules/near/main.js": "",
+        "node_modules/near/package.json": '{"name": "near"}',
+        "node_modules/near/index.js": "",
+        "node_modules/tool/package.json": '{"name": "tool"}',
+        "node_modules/tool/config.js": "",
+    }
+    assert [each.path for each in resolve(files, "tool/config", "app/src/a.ts").targets] == [
+        "node_modules/tool/config.js"
+    ]
+    assert [each.path for each in resolve(files, "near", "app/src/a.ts").targets] == ["app/node_modules/near/main.js"]
+
+
 def test_a_target_cannot_grow_without_end() -> None:
     assert targets({"./*": "*" * 3000}, "./" + "a" * 3000, set()) == []
