@@ -15,7 +15,7 @@ from weft_storage.model.edges import Edge
 from weft_storage.model.runs import Run, RunState
 from weft_storage.model.states import Components, Names
 from weft_storage.model.work import Limits
-from weft_tasks.finalize.merge import facts_key_of
+from weft_tasks.extract.encoding import facts_key
 from weft_tasks.finalize.states import load_state
 from weft_tasks.jobs import quarantine_name
 
@@ -88,6 +88,9 @@ def find_right(root: Path, rev: str) -> Right:
     fail of others than elsewhere, or for another reason: `without` says what then is right.)"""
     with open_store("memory://") as store:
         run = analyze(store, str(root), settings_of(str(root), rev), Options(PROJECT, rev=rev))
-        keys = {record.path: facts_key_of(record) for record in store.files(PROJECT)}
-        known = {path: key for path, key in keys.items() if key is not None}
-        return Right(root, rev, read_graph(store, run), run.counts, known)
+        keys = {
+            record.path: facts_key(record.content.digest, record.language)
+            for record in store.files(PROJECT)
+            if record.language is not None
+        }
+        return Right(root, rev, read_graph(store, run), run.counts, keys)

@@ -49,7 +49,8 @@ def _with_work(cluster: Cluster, scan: Scan, chance: random.Random) -> Scan:
     while time.monotonic() < deadline:
         if not scan.is_running():
             scan, more = _after(cluster, scan, chance), 1
-        if _done(cluster) >= more:
+        # Python that is interrupted while it starts says so in its own words.
+        if scan.said() and _done(cluster) >= more:
             break
         time.sleep(0.1)
     return scan
@@ -98,7 +99,8 @@ def kill_orchestrator(cluster: Cluster, chance: random.Random) -> None:
 
 
 def interrupt_orchestrator(cluster: Cluster, chance: random.Random) -> None:
-    _send_one([cluster.scans[-1].process.pid], signal.SIGINT, chance)
+    if cluster.scans[-1].said():
+        _send_one([cluster.scans[-1].process.pid], signal.SIGINT, chance)
 
 
 def pause_slot(cluster: Cluster, chance: random.Random) -> None:
