@@ -5,7 +5,7 @@ Each asks the referee, not Weft's resolver, whether the circumstances hold.
 
 import sys
 from collections.abc import Iterator, Mapping
-from keyword import iskeyword
+from pathlib import Path
 
 from conformance.base import Difference, Evidence, Predicate
 from conformance.python.referee import (
@@ -15,6 +15,7 @@ from conformance.python.referee import (
     is_declared,
     is_regular,
     listed,
+    meant,
     module_names,
     own_root,
     root_for,
@@ -39,15 +40,10 @@ def namespace_portion(difference: Difference, evidence: Evidence) -> bool:
     paths = evidence.graph.paths
     for each in _absolute(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
-        if found is None or not is_declared(found[0], paths):
-            continue
-        top = join(found[0], found[1].partition(".")[0]) or ""
-        # A stub goes with the module that CPython finds.
-        module = (
-            difference.imported.removesuffix("i") if f"{difference.imported[:-1]}" in paths else difference.imported
-        )
-        if not is_regular(top, paths) and find(evidence.root, [found[0]], found[1]) == module:
-            return True
+        if found is not None and is_declared(found[0], paths):
+            top = join(found[0], found[1].partition(".")[0]) or ""
+            if not is_regular(top, paths) and _module(difference, paths) in _files(evidence, [found[0]], each):
+                return True
     return False
 
 
@@ -58,11 +54,14 @@ def own_project_first(difference: Difference, evidence: Evidence) -> bool:
     """
     paths, importer = evidence.graph.paths, difference.importer
     roots = [own_root(importer, paths), *declared_around(importer, paths)]
-    for found, dotted in _meant(difference, evidence, roots):
+    theirs = [imported for by, imported in evidence.answers.pairs if by == importer]
+    for found, names in _meant(difference, evidence, roots):
         if evidence.graph.edges_between(importer, found):
-            theirs = [imported for by, imported in evidence.answers.pairs if by == importer]
-            rivals = [one for one in theirs if one != found and _is_called(one, dotted)]
-            if (difference.imported == found and rivals) or difference.imported in rivals:
+            mine = _roots_by(found, names)
+            rivals = [one for one in theirs if one != found and _rival_roots(one, names, paths) - mine]
+            if difference.imported in rivals:
+                return True
+            if difference.imported == found and (rivals or _is_held_elsewhere(found, names, evidence)):
                 return True
     return False
 
@@ -92,15 +91,11 @@ def above_script(difference: Difference, evidence: Evidence) -> bool:
 
 def named_from_above(difference: Difference, evidence: Evidence) -> bool:
     """An import by a name that begins above the outermost package, from a root above the importer: CPython finds it."""
-    paths = evidence.graph.paths
+    above = ancestors(own_root(difference.imported, evidence.graph.paths))
     for each in _absolute(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
-        if (
-            found
-            and found[0] in ancestors(own_root(difference.imported, paths))
-            and found[0] in ancestors(difference.importer)
-        ):
-            return find(evidence.root, [found[0]], found[1]) == difference.imported
+        if found and found[0] in above and found[0] in ancestors(difference.importer):
+            return difference.imported in _files(evidence, [found[0]], each)
     return False
 
 
@@ -118,10 +113,12 @@ def own_package_lacks_it(difference: Difference, evidence: Evidence) -> bool:
 
 
 def declared_root(difference: Difference, evidence: Evidence) -> bool:
-    """A manifest names the root of Weft's file, which CPython finds with that root on the path."""
+    """A manifest names the root of Weft's file, and CPython finds it there; ruff sees no package in it, and no root."""
+    paths = evidence.graph.paths
     for each in _absolute(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
-        if found and _is_named(found[0], evidence) and find(evidence.root, [found[0]], found[1]) == difference.imported:
+        is_named = found is not None and _is_named(found[0], evidence) and not _holds_packages(found[0], paths)
+        if found and is_named and difference.imported in _files(evidence, [found[0]], each):
             return True
     return False
 
@@ -160,9 +157,9 @@ def compiled_module(difference: Difference, evidence: Evidence) -> bool:
 
 
 def package_sibling(difference: Difference, evidence: Evidence) -> bool:
-    """The root of the file found is the importer's own folder, and that lies within a regular package."""
+    """The root of the file found is the importer's own folder, no regular package but within one."""
     paths, folder = evidence.graph.paths, parent(difference.importer)
-    if not any(is_regular(each, paths) for each in (folder, *ancestors(folder))):
+    if is_regular(folder, paths) or not any(is_regular(each, paths) for each in ancestors(folder)):
         return False
     found = (root_for(difference.imported, each.specifier, each.names) for each in _external(difference, evidence))
     return any(each is not None and each[0] == folder for each in found)
@@ -192,8 +189,8 @@ def portion_as_root(difference: Difference, evidence: Evidence) -> bool:
     for each in _external(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
         above = ancestors(found[0]) if found else []
-        sources = [one for one in above if one.rpartition("/")[2] == "src"]
-        if found and sources and not is_regular(found[0], evidence.graph.paths):
+        is_inside = any(one.rpartition("/")[2] == "src" for one in above)
+        if found and is_inside and not is_regular(found[0], evidence.graph.paths):
             return True
     return False
 
@@ -202,12 +199,11 @@ def standard_library(difference: Difference, evidence: Evidence) -> bool:
     """The name is in the standard library, and no root of the importer holds it."""
     paths, importer = evidence.graph.paths, difference.importer
     roots = [own_root(importer, paths), *declared_around(importer, paths)]
-    return any(
-        each.specifier.partition(".")[0] in sys.stdlib_module_names
-        and root_for(difference.imported, each.specifier, each.names)
-        and find(evidence.root, roots, each.specifier) is None
-        for each in _external(difference, evidence)
-    )
+    for each in _external(difference, evidence):
+        found = root_for(difference.imported, each.specifier, each.names)
+        if found and each.specifier.partition(".")[0] in sys.stdlib_module_names and not is_regular(found[0], paths):
+            return find(evidence.root, roots, each.specifier) is None
+    return False
 
 
 def bound_name(difference: Difference, evidence: Evidence) -> bool:
@@ -237,13 +233,6 @@ def star_lists_submodule(difference: Difference, evidence: Evidence) -> bool:
     if name not in listed(f"{evidence.root}/{folder}/__init__.py"):
         return False
     return any("*" in each.names for each in evidence.graph.edges_between(difference.importer, f"{folder}/__init__.py"))
-
-
-def unusual_name(difference: Difference, evidence: Evidence) -> bool:
-    """A part of the module's name is a keyword: no `import` statement could have it, but a `from` import of it can."""
-    del evidence
-    name = next((dotted for root, dotted in module_names(difference.imported) if not root), "")
-    return any(iskeyword(part) for part in name.split("."))
 
 
 def nearest_package(difference: Difference, evidence: Evidence) -> bool:
@@ -281,7 +270,6 @@ PREDICATES: Mapping[str, Predicate] = {
         bound_name,
         module_getattr,
         star_lists_submodule,
-        unusual_name,
         nearest_package,
     )
 }
@@ -296,30 +284,78 @@ def _absolute(difference: Difference, evidence: Evidence) -> Iterator[Import]:
 
 
 def _external(difference: Difference, evidence: Evidence) -> Iterator[Import]:
-    """Imports of the importer that Weft says lead out of the repository, or to a mere folder of it."""
+    """Imports of the importer that Weft says lead out of the repository, or to a mere folder beside the importer.
+
+    None where another of its imports plainly names the file: then Weft has missed that one.
+    """
+    paths, own = evidence.graph.paths, own_root(difference.importer, evidence.graph.paths)
+    if _is_plainly_named(difference, evidence):
+        return
     outside = evidence.graph.outside_of(difference.importer)
-    inside = {each.specifier for each in evidence.graph.edges_of(difference.importer)}
-    inside |= {each.specifier for each in outside if each.status is Status.UNRESOLVED}
-    inside -= {each.specifier for each in outside if each.status is Status.EXTERNAL}
-    return (each for each in _absolute(difference, evidence) if each.specifier not in inside)
+    said = {each.specifier for each in outside if each.status is Status.EXTERNAL}
+    for each in _absolute(difference, evidence):
+        relative = join(own, each.specifier.replace(".", "/")) or ""
+        is_folder = Path(evidence.root, relative).is_dir() and not is_regular(relative, paths)
+        if each.specifier in said or is_folder:
+            yield each
 
 
-def _meant(difference: Difference, evidence: Evidence, roots: list[str]) -> Iterator[tuple[str, str]]:
-    """(file, dotted name) for all that the importer's imports mean, by the referee."""
+def _is_plainly_named(difference: Difference, evidence: Evidence) -> bool:
+    """Whether an import means the file by its dots, or by its name beneath the roots of the projects around."""
+    roots = declared_around(difference.importer, evidence.graph.paths)
+    for each in _imports(difference, evidence):
+        if difference.imported in _relative_files(difference.importer, each):
+            return True
+        found = root_for(difference.imported, each.specifier, each.names)
+        if found and found[0] in roots and difference.imported in _files(evidence, roots, each):
+            return True
+    return False
+
+
+def _meant(difference: Difference, evidence: Evidence, roots: list[str]) -> Iterator[tuple[str, set[str]]]:
+    """(file, dotted names that it goes by there) for all that the importer's imports mean, by the referee."""
     paths, importer = evidence.graph.paths, difference.importer
     own = own_root(importer, paths)
     for each in _imports(difference, evidence):
         for file in _relative_files(importer, each) & paths:
-            yield from ((file, dotted) for root, dotted in module_names(file) if root == own)
+            yield file, {dotted for root, dotted in module_names(file) if root == own}
         if not each.specifier.startswith("."):
-            for dotted in (each.specifier, *(f"{each.specifier}.{name}" for name in each.names)):
-                found = find(evidence.root, roots, dotted)
-                if found is not None:
-                    yield found, dotted
+            names = {each.specifier, *(f"{each.specifier}.{name}" for name in each.names)}
+            yield from ((file, names) for file in _files(evidence, roots, each))
 
 
-def _is_called(path: str, dotted: str) -> bool:
-    return any(dotted == name for _, name in module_names(path))
+def _is_held_elsewhere(path: str, names: set[str], evidence: Evidence) -> bool:
+    """Whether the top-level package or module of a file stands in another root too."""
+    top = min(names).partition(".")[0]
+    root = next((root for root, dotted in module_names(path) if dotted.partition(".")[0] == top), None)
+    endings = (f"/{top}/__init__.py", f"/{top}.py")
+    return any(f"/{each}".endswith(endings) and f"{root}/{top}" not in each for each in evidence.graph.paths)
+
+
+def _roots_by(path: str, names: set[str]) -> set[str]:
+    """The roots beneath which a file goes by one of the dotted names."""
+    return {root for root, dotted in module_names(path) if dotted in names}
+
+
+def _rival_roots(path: str, names: set[str], paths: frozenset[str]) -> set[str]:
+    """The same without the folders that are regular packages, which no authority takes for roots."""
+    return {root for root in _roots_by(path, names) if not is_regular(root, paths)}
+
+
+def _files(evidence: Evidence, roots: list[str], imported: Import) -> set[str]:
+    return meant(evidence.root, roots, imported.specifier, imported.names)
+
+
+def _module(difference: Difference, paths: frozenset[str]) -> str:
+    """The file that runs: a stub goes with the module of its name."""
+    path = difference.imported
+    return path[:-1] if path.endswith(".pyi") and path[:-1] in paths else path
+
+
+def _holds_packages(root: str, paths: frozenset[str]) -> bool:
+    """Whether regular packages lie directly in a folder."""
+    depth = root.count("/") + 2 if root else 1
+    return any(path.endswith("/__init__.py") and path.startswith(root) and path.count("/") == depth for path in paths)
 
 
 def _is_named(root: str, evidence: Evidence) -> bool:

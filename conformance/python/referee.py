@@ -32,6 +32,17 @@ def find(root: str, roots: Iterable[str], dotted: str) -> str | None:
     return os.path.relpath(spec.origin, root) if spec and spec.origin and spec.has_location else None
 
 
+def meant(root: str, roots: Sequence[str], specifier: str, names: Iterable[str]) -> set[str]:
+    """The files that an absolute import leads to: of each name the submodule, unless the package binds the name."""
+    base = find(root, roots, specifier)
+    files = set() if names else {base}
+    for name in names:
+        submodule = None if name == "*" else find(root, roots, f"{specifier}.{name}")
+        is_bound = base is not None and name in bindings(os.path.join(root, base))
+        files.add(base if submodule is None or is_bound else submodule)
+    return {file for file in files if file is not None}
+
+
 def module_names(path: str) -> Iterator[tuple[str, str]]:
     """(root, dotted name) for every folder above a file that may be the root of it as a module, nearest first."""
     base = path.rpartition(".")[0]
@@ -75,8 +86,11 @@ def declared_around(importer: str, paths: frozenset[str]) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def bindings(file: str) -> frozenset[str]:
-    """Names that a module's own statements bind, but for `from . import name`; blocks for type checkers left out."""
-    return frozenset(_bound(_tree(file).body))
+    """Names that a module's own statements bind, but for what it takes from itself, as `from . import name` does.
+
+    Blocks for type checkers bind nothing.
+    """
+    return frozenset(_bound(_tree(file).body, file.removesuffix("/__init__.py")))
 
 
 @lru_cache(maxsize=4096)
@@ -100,7 +114,7 @@ def _tree(file: str) -> ast.Module:
             return ast.Module([], [])
 
 
-def _bound(body: Iterable[ast.stmt]) -> Iterator[str]:
+def _bound(body: Iterable[ast.stmt], package: str) -> Iterator[str]:
     for node in body:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
@@ -108,19 +122,19 @@ def _bound(body: Iterable[ast.stmt]) -> Iterator[str]:
             case ast.Import(names=names):
                 yield from (each.asname or each.name.partition(".")[0] for each in names)
             case ast.ImportFrom(names=names, module=module, level=level):
-                own = bool(level) and module is None
+                own = module is None if level else package.endswith(f"/{(module or '').replace('.', '/')}")
                 yield from (each.asname or each.name for each in names if each.asname or not own)
             case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"), orelse=orelse):
-                yield from _bound(orelse)
+                yield from _bound(orelse, package)
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.For() | ast.With():
                 yield from _stored(node)
-                yield from _bound(getattr(node, "body", ()))
+                yield from _bound(getattr(node, "body", ()), package)
             case ast.If() | ast.Try() | ast.While():
-                yield from _bound(node.body)
-                yield from _bound(getattr(node, "orelse", ()))
-                yield from _bound(getattr(node, "finalbody", ()))
+                yield from _bound(node.body, package)
+                yield from _bound(getattr(node, "orelse", ()), package)
+                yield from _bound(getattr(node, "finalbody", ()), package)
                 for handler in getattr(node, "handlers", ()):
-                    yield from _bound(handler.body)
+                    yield from _bound(handler.body, package)
 
 
 def _stored(node: ast.stmt) -> Iterator[str]:
