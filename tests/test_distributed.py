@@ -11,12 +11,14 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
 
 from case_files import all_cases, read_case
 from repositories import PROJECT, Repository
 from weft.configuration import settings_of
 from weft.pipeline import Options, Remote, analyze
 from weft.pipeline.resume import resume
+from weft.stack import RedisServer
 from weft.verification import differences
 from weft_storage.backends import Store, open_store, work_of
 from weft_storage.backends.postgres.work import PostgresWork
@@ -224,6 +226,30 @@ class TestWithoutWorkers:
     def test_a_store_that_cannot_be_shared_is_refused(self, monorepo: Repository, redis_url: str) -> None:
         with pytest.raises(UsageError, match="cannot be shared"):
             scan(monorepo, monorepo.store, redis_url)
+
+    def test_a_broker_that_is_full_is_said_at_once(
+        self, monorepo: Repository, shared: Store, own_redis: RedisServer
+    ) -> None:
+        client = redis.Redis.from_url(own_redis.url)
+        client.config_set("maxmemory", 1)
+        client.close()
+        with pytest.raises(BrokerUnavailable, match="maxmemory"):
+            scan(monorepo, shared, own_redis.url)
+
+    def test_a_broker_that_fills_up_is_waited_for_no_longer_than_a_worker(
+        self, monorepo: Repository, shared: Store, own_redis: RedisServer
+    ) -> None:
+        class Filling(Told):
+            def begin(self, phase: str, total: int | None = None) -> None:
+                if phase == "extract":
+                    client = redis.Redis.from_url(own_redis.url)
+                    client.config_set("maxmemory", 1)
+                    client.close()
+
+        begun = time.monotonic()
+        with pytest.raises(BrokerUnavailable, match="maxmemory"):
+            scan(monorepo, shared, own_redis.url, told=Filling(), patience=4)
+        assert time.monotonic() - begun < 40
 
 
 class TestResume:

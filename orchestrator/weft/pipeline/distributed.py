@@ -171,7 +171,7 @@ class _Distribution:
                 watch.bear(error, self.progress)
             except BrokerUnavailable as error:
                 # Whoever has a batch goes on without the broker, and what it lost is sent again when it is back.
-                watch.say(self.progress, str(error))
+                watch.do_without(error, self.progress)
             time.sleep(watch.pause())
 
     def _look(self, run_id: int, watch: "_Watch") -> None:
@@ -274,6 +274,8 @@ class _Watch:
     _began: float = field(default_factory=time.monotonic)
     _waiting_since: float = field(default_factory=time.monotonic)
     _moved: float = field(default_factory=time.monotonic)
+    _changed: float = field(default_factory=time.monotonic)
+    _has_begun: bool = False
     _last: tuple[int, ...] = ()
     _done_since: float | None = None
     _resend_after: float = 15.0
@@ -287,7 +289,8 @@ class _Watch:
         self._away_since = None
         state = (found.open_batches, found.running, found.waiting, found.files_done)
         if state != self._last:
-            self._last, self._moved = state, now
+            self._last, self._moved, self._changed = state, now, now
+        self._has_begun = self._has_begun or bool(found.workers)
         if found.open_batches:
             self._done_since = None
         elif self._done_since is None:
@@ -348,6 +351,13 @@ class _Watch:
         if now - self._away_since > outage:
             raise error
         self.say(progress, f"{error} (waiting up to {outage:.0f} s)")
+
+    def do_without(self, error: BrokerUnavailable, progress: Progress) -> None:
+        """Go on without the broker while something moves, and for a while after. Raises the error when time is up."""
+        patience = self.remote.outage if self._has_begun else self.remote.patience
+        if time.monotonic() - self._changed > patience:
+            raise error
+        self.say(progress, str(error))
 
     def say(self, progress: Progress, sentence: str) -> None:
         """Say something, though not over and over."""

@@ -49,11 +49,14 @@ class Messages:
         self._app.close()
 
     def check(self) -> None:
-        """Return if the broker answers, for messages and for results."""
+        """Return if the broker answers and takes something, for messages and for results."""
+        from weft_tasks.worker.app import PREFIX
+
         with self._translated(), self._app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0.2)
             connection.default_channel.client.ping()
-            self._app.backend.client.ping()
+            # A Redis that is full answers, but takes nothing.
+            self._app.backend.client.set(f"{PREFIX}check", "1", ex=60)
 
     def send_run(self, run_id: int, labelled: Sequence[tuple[int, str]], terms: Terms) -> None:
         """Send the batches of a run, by number and label, as one chord whose callback finalizes the run."""
