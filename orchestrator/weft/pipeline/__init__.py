@@ -26,14 +26,10 @@ from weft_storage.model.runs import Publication, Run, RunState
 from weft_storage.model.settings import Settings
 from weft_storage.model.states import STATE_NAMES, Affected, Names, encode_state
 from weft_tasks.crashbox import Limits
-from weft_tasks.finalize.records import counts, hit_rate
+from weft_tasks.finalize.records import MANIFEST_LIMIT, counts, hit_rate
 from weft_tasks.finalize.watching import Clock, Progress, Silent
 
 __all__ = ["Options", "Progress", "Remote", "analyze"]
-
-
-# No manifest that a person wrote is larger; one that is counts as unreadable.
-_MANIFEST_LIMIT = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +199,7 @@ def _publish_unchanged(store: Store, published: Run, run: Run) -> Run:
 
 def _read(contents: Contents, path: str) -> bytes | None:
     try:
-        return contents.read(path, _MANIFEST_LIMIT)
+        return contents.read(path, MANIFEST_LIMIT)
     except ContentError:
         return None
 

@@ -9,6 +9,9 @@ from weft_storage.model.languages import Language
 from weft_storage.model.runs import StoredFacts
 from weft_storage.model.work import Source
 
+MANIFEST_LIMIT = 16 << 20
+"""Bytes. No manifest that a person wrote is larger; one that is counts as unreadable."""
+
 
 def analyzed_record(source: Source, facts: StoredFacts) -> FileRecord:
     """The record of a source file with its facts (imports and interface are enough)."""

@@ -16,6 +16,7 @@ from weft_tasks.contents import ContentError, ContentUnreachable
 from weft_tasks.contents.digest import identify_bytes
 from weft_tasks.finalize.merge import Known, Scanned
 from weft_tasks.finalize.records import (
+    MANIFEST_LIMIT,
     analyzed_record,
     counts,
     failed_record,
@@ -25,9 +26,6 @@ from weft_tasks.finalize.records import (
 )
 from weft_tasks.finalize.run import finalize, load_known
 from weft_tasks.finalize.watching import Progress, Silent
-
-# No manifest that a person wrote is larger; one that is counts as unreadable.
-MANIFEST_LIMIT = 16 << 20
 
 _OBJECT_FORMATS = {40: "sha1", 64: "sha256"}
 
