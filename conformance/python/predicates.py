@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from conformance.base import Difference, Evidence, Predicate
+from conformance.base import Difference, Evidence, Predicate, Side
 from conformance.python.referee import (
     bindings,
     declared_around,
@@ -21,7 +21,7 @@ from conformance.python.referee import (
     root_for,
 )
 from weft_storage.model.edges import Status
-from weft_storage.model.facts import Import
+from weft_storage.model.facts import EdgeKind, Import
 from weft_storage.model.paths import ancestors, join, parent
 
 
@@ -56,12 +56,13 @@ def own_project_first(difference: Difference, evidence: Evidence) -> bool:
     roots = [own_root(importer, paths), *declared_around(importer, paths)]
     theirs = [imported for by, imported in evidence.answers.pairs if by == importer]
     for found, names in _meant(difference, evidence, roots):
-        if evidence.graph.edges_between(importer, found):
+        if any(edge.kind is not EdgeKind.ANCESTOR for edge in evidence.graph.edges_between(importer, found)):
             mine = _roots_by(found, names)
             rivals = [one for one in theirs if one != found and _rival_roots(one, names, paths) - mine]
             if difference.imported in rivals:
                 return True
-            if difference.imported == found and (rivals or _is_held_elsewhere(found, names, evidence)):
+            is_ours = difference.side is Side.EXTRA and difference.imported == found
+            if is_ours and (rivals or _is_held_elsewhere(found, names, evidence)):
                 return True
     return False
 
