@@ -334,7 +334,7 @@ def test_it_ends_when_told_also_while_the_broker_is_away(
         assert monitor.process.wait(20) == 0
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 40) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 100) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
@@ -348,7 +348,7 @@ def test_it_finds_back_to_a_broker_that_was_away(own_redis: RedisServer, tmp_pat
     with flower("--broker", own_redis.url, cwd=tmp_path):
         wait_for(lambda: connections() == 1)
         own_redis.restart()
-        wait_for(lambda: connections() == 2)
+        wait_for(lambda: connections() >= 2)
 
 
 @dataclass(frozen=True, slots=True)
