@@ -199,5 +199,7 @@ class TestMessages:
         nonsense = [b"\x80\x04N.", b"{}", b"[]", first.replace(b"weft.extract", b"os.system"), first[:100]]
         nonsense.append(first.replace(b"application/json", b"application/x-python-serialize"))
         cluster.put_messages(nonsense, first=True)
-        cluster.worker(2, kept=True)
+        worker = cluster.worker(2)
         cluster.ends_complete(scan)
+        assert worker.process.poll() is None
+        assert len(worker.children()) == 2
