@@ -104,6 +104,7 @@ class TestSessions:
         cluster.settle(first.wait() if first.wait().code == 0 else second.wait())
 
 
+@pytest.mark.chaos
 class TestNoRoom:
     """Disks that are full, and have room again later."""
 
@@ -119,7 +120,6 @@ class TestNoRoom:
             cluster.heals()
             cluster.move_tables(None)
 
-    @pytest.mark.chaos
     def test_on_the_disk_of_everything(self, cluster: Cluster) -> None:
         """Postgres itself may go down then: it must write its log."""
         with small_disk(cluster.postgres.folder, megabytes=1000) as disk:

@@ -9,6 +9,7 @@ from chaos.processes import Scan, send
 
 
 class TestKilled:
+    @pytest.mark.chaos
     def test_during_extraction_the_workers_publish_the_run_without_it(self, cluster: Cluster) -> None:
         cluster.worker()
         with cluster.holding("facts"):
@@ -107,6 +108,7 @@ class TestInterrupted:
 
 
 class TestTwoAtOnce:
+    @pytest.mark.chaos
     def test_the_second_says_who_scans_or_waits(self, cluster: Cluster) -> None:
         cluster.worker()
         with cluster.holding("facts"):

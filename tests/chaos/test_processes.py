@@ -9,6 +9,7 @@ from chaos.cluster import Cluster
 from chaos.processes import send
 
 
+@pytest.mark.chaos
 def test_without_a_fault_the_graph_is_right_and_nothing_is_left(cluster: Cluster) -> None:
     cluster.worker()
     cluster.fault("none")
@@ -50,6 +51,7 @@ def test_a_slot_that_hangs_in_a_transaction_is_overtaken_too(cluster: Cluster) -
     send(victim, signal.SIGKILL)
 
 
+@pytest.mark.chaos
 def test_a_helper_that_is_killed_costs_the_file_in_hand_until_the_next_scan(cluster: Cluster) -> None:
     cluster.worker()
     scan = cluster.scan()
@@ -120,6 +122,7 @@ class TestWorkers:
         cluster.note("complete")
         cluster.settle(ended)
 
+    @pytest.mark.chaos
     def test_a_worker_that_is_told_to_end_does_its_batch_first(self, cluster: Cluster) -> None:
         victim, _ = cluster.worker(), cluster.worker()
         with cluster.holding("facts"):

@@ -44,6 +44,7 @@ class TestRedis:
         cluster.redis.start()
         cluster.ends_complete(scan)
 
+    @pytest.mark.chaos
     def test_it_may_be_restarted_with_nothing(self, cluster: Cluster) -> None:
         scan = self.under_way(cluster)
         cluster.fault("Redis restarted without persistence")
@@ -129,6 +130,7 @@ class TestMessages:
                 messages.send_batches(run_id, [(number, "again") for number in every], terms)
         cluster.ends_complete(scan)
 
+    @pytest.mark.chaos
     def test_messages_may_be_lost(self, cluster: Cluster) -> None:
         scan = self.queued(cluster)
         cluster.fault("four messages of batches lost from the queue")

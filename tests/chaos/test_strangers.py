@@ -17,6 +17,7 @@ time.time = lambda: real() + {}
 
 
 class TestOtherVersions:
+    @pytest.mark.chaos
     def test_a_worker_of_another_version_gets_nothing(self, cluster: Cluster) -> None:
         stranger = cluster.worker(prelude=OTHER_VERSION)
         cluster.fault("only a worker of another version; then one of this version")
