@@ -1,19 +1,22 @@
-"""A program that reads the published graph over and over, and says what it saw: one JSON line per different look.
+"""Somebody who reads the published graph over and over, in a process of its own, and says what was seen.
 
 It reads as people do: the whole graph of one run, the edges of whatever is published at the moment, and by SQL.
 """
 
+import os
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import psycopg
 
 from chaos.corpus import PROJECT
 from chaos.graphs import Graph, digest, read_graph
-from weft_storage.backends import Store, open_store
+from weft_storage.backends import open_store
 from weft_storage.model.errors import StoreUnavailable
 
 _PAUSE = 0.15
@@ -21,6 +24,8 @@ _PAUSE = 0.15
 _EDGES = """
 SELECT importer, imported, kind, line, specifier, names FROM weft.weft_edges WHERE project = %s
 """
+
+_TESTS = Path(__file__).parent.parent
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -32,23 +37,41 @@ class Look(msgspec.Struct, frozen=True):
     rows: str
 
 
+class Reader:
+    """The process, from when this is made until `end` or `close`."""
+
+    def __init__(self, url: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "chaos.reader", url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(_TESTS), os.environ.get("PYTHONPATH", "")))},
+        )
+
+    def end(self) -> list[Look]:
+        """All that was seen, different looks only; the last one was taken after this was called."""
+        printed, _ = self._process.communicate(timeout=60)
+        assert self._process.returncode == 0, "the reader met what nobody foresaw"
+        return [msgspec.json.decode(line, type=Look) for line in printed.splitlines()]
+
+    def close(self) -> None:
+        """End it by force; idempotent."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+
 def main(url: str) -> None:
-    """Look until standard input is closed; in the end a line says how often it was, and how often in vain."""
+    """Look until standard input is closed, and once more; whatever differs from the last look is said."""
     ended = threading.Event()
     threading.Thread(target=_wait_for_end, args=(ended,), daemon=True).start()
-    seen: set[Look] = set()
-    looks = failures = 0
-    while not ended.is_set():
-        try:
-            for look in _looks(url, ended):
-                looks += 1
-                if look not in seen:
-                    seen.add(look)
-                    _say(look)
-        except (StoreUnavailable, psycopg.Error):
-            failures += 1
-            time.sleep(_PAUSE)
-    _say({"looks": looks, "failures": failures})
+    last: Look | None = None
+    looks = _looks(url, ended)
+    for look in looks:
+        if look != last:
+            sys.stdout.write(msgspec.json.encode(look).decode() + "\n")
+            sys.stdout.flush()
+        last = look
 
 
 def _wait_for_end(ended: threading.Event) -> None:
@@ -57,23 +80,20 @@ def _wait_for_end(ended: threading.Event) -> None:
 
 
 def _looks(url: str, ended: threading.Event) -> Iterator[Look]:
-    with open_store(url, create=False) as store, psycopg.connect(url, autocommit=True) as connection:
-        while not ended.wait(_PAUSE):
-            yield _look(store, connection)
-
-
-def _look(store: Store, connection: psycopg.Connection[tuple[object, ...]]) -> Look:
-    run = store.published(PROJECT)
-    assert run is not None
-    whole = read_graph(store, run)
-    edges = digest(store.edges(PROJECT))
-    rows = digest(sorted(connection.execute(_EDGES, (PROJECT,)).fetchall()))
-    return Look(run.id, whole, edges, rows)
-
-
-def _say(thing: object) -> None:
-    sys.stdout.write(msgspec.json.encode(thing).decode() + "\n")
-    sys.stdout.flush()
+    """Looks, as long as they are wanted; one more when they are not. A store that is away is waited for."""
+    while True:
+        try:
+            with open_store(url, create=False) as store, psycopg.connect(url, autocommit=True) as connection:
+                while True:
+                    is_last = ended.wait(_PAUSE)
+                    run = store.published(PROJECT)
+                    assert run is not None
+                    rows = connection.execute(_EDGES, (PROJECT,)).fetchall()
+                    yield Look(run.id, read_graph(store, run), digest(store.edges(PROJECT)), digest(sorted(rows)))
+                    if is_last:
+                        return
+        except (StoreUnavailable, psycopg.Error):
+            time.sleep(_PAUSE)
 
 
 if __name__ == "__main__":

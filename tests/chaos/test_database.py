@@ -25,7 +25,7 @@ def away(cluster: Cluster, way: str, seconds: float) -> None:
 
 
 def test_it_may_crash_and_come_back_during_extraction(cluster: Cluster) -> None:
-    cluster.pace(0.3)
+    cluster.database.pace(0.3)
     cluster.worker(2)
     scan = cluster.scan()
     cluster.until_done(0.3)
@@ -38,7 +38,7 @@ def test_it_may_crash_and_come_back_during_extraction(cluster: Cluster) -> None:
 @pytest.mark.parametrize("way", WAYS)
 class TestAwayForTenSeconds:
     def test_during_extraction(self, cluster: Cluster, way: str) -> None:
-        cluster.pace(0.3)
+        cluster.database.pace(0.3)
         cluster.worker(2)
         scan = cluster.scan()
         cluster.until_done(0.3)
@@ -48,27 +48,27 @@ class TestAwayForTenSeconds:
 
     def test_while_a_worker_publishes(self, cluster: Cluster, way: str) -> None:
         cluster.worker()
-        with cluster.holding("adjacency"):
+        with cluster.database.holding("adjacency"):
             scan = cluster.scan()
-            assert cluster.until(lambda: cluster.blocked("adjacency")) != [scan.process.pid]
+            assert cluster.until(lambda: cluster.database.blocked("adjacency")) != [scan.process.pid]
             cluster.fault(f"Postgres away for 10 s while a worker publishes ({way})")
             away(cluster, way, 10)
         cluster.ends_complete(scan)
 
     def test_while_the_orchestrator_publishes(self, cluster: Cluster, way: str) -> None:
         cluster.worker(packed=True)
-        with cluster.holding("adjacency"):
+        with cluster.database.holding("adjacency"):
             scan = cluster.scan()
-            cluster.until(lambda: scan.process.pid in cluster.blocked("adjacency"))
+            cluster.until(lambda: scan.process.pid in cluster.database.blocked("adjacency"))
             cluster.fault(f"Postgres away for 10 s while the orchestrator publishes ({way})")
             away(cluster, way, 10)
         cluster.ends_complete(scan)
 
     def test_while_the_plan_is_committed(self, cluster: Cluster, way: str) -> None:
         cluster.worker()
-        with cluster.holding("batch"):
+        with cluster.database.holding("batch"):
             scan = cluster.scan()
-            cluster.until(lambda: scan.process.pid in cluster.blocked("batch"))
+            cluster.until(lambda: scan.process.pid in cluster.database.blocked("batch"))
             cluster.fault(f"Postgres away for 10 s while the plan is committed ({way})")
             away(cluster, way, 10)
         cluster.ends_failed(scan, "store")
@@ -78,19 +78,19 @@ class TestAwayForTenSeconds:
 @pytest.mark.chaos
 class TestSessions:
     def test_an_administrator_may_end_all_of_them_during_extraction(self, cluster: Cluster) -> None:
-        cluster.pace(0.3)
+        cluster.database.pace(0.3)
         cluster.worker(2)
         scan = cluster.scan()
         cluster.until_done(0.3)
         cluster.fault("pg_terminate_backend of all sessions during extraction, three times")
         for share in (0.4, 0.5, 0.6):
-            cluster.end_all_sessions()
+            cluster.database.end_all_sessions()
             cluster.until_done(share)
         cluster.ends_complete(scan)
 
     def test_another_scan_may_come_while_the_lock_is_lost(self, cluster: Cluster) -> None:
         """With Postgres the lock of the project went away; whoever comes first has it."""
-        cluster.pace(0.3)
+        cluster.database.pace(0.3)
         cluster.worker(2)
         first = cluster.scan()
         cluster.until_done(0.3)
@@ -111,21 +111,21 @@ class TestNoRoom:
     def test_on_the_disk_of_its_tables(self, cluster: Cluster) -> None:
         cluster.worker(2)
         with small_disk(cluster.postgres.folder) as disk:
-            cluster.move_tables(disk.folder)
+            cluster.database.move_tables(disk.folder)
             disk.leave_room(0.5)
             scan = cluster.scan()
             cluster.fault("no room on the disk of Postgres' tables")
             cluster.ends_failed(scan, "has no room left on its disk", "the published graph is unharmed")
             disk.leave_room(200)
             cluster.heals()
-            cluster.move_tables(None)
+            cluster.database.move_tables(None)
 
     def test_on_the_disk_of_everything(self, cluster: Cluster) -> None:
         """Postgres itself may go down then: it must write its log."""
         with small_disk(cluster.postgres.folder, megabytes=1000) as disk:
-            cluster.move_postgres(disk.folder)
+            cluster.database.move_server(disk.folder)
             cluster.worker(2)
-            cluster.pace(0.2)
+            cluster.database.pace(0.2)
             scan = cluster.scan()
             cluster.until_done(0.3)
             cluster.fault("no room on the only disk of Postgres; room again after 10 s")

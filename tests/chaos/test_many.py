@@ -28,7 +28,7 @@ def test_ten_thousand_batches_of_one_run_end_right(tmp_path: Path, pytestconfig:
         cluster.fault(f"{BATCHES} batches in one run, one of two workers killed in the middle")
         victim = cluster.worker()
         scan = cluster.scan(prelude=ONE_FILE_A_BATCH)
-        cluster.until(lambda: cluster.share_done() >= 0.5, 900)
-        assert len(cluster.batches("queued", "running", "done")) == BATCHES
+        cluster.until(lambda: cluster.database.share_done() >= 0.5, 900)
+        assert len(cluster.database.batches("queued", "running", "done")) == BATCHES
         victim.process.kill()
         cluster.ends_complete(scan, 900)

@@ -19,9 +19,9 @@ def test_without_a_fault_the_graph_is_right_and_nothing_is_left(cluster: Cluster
 
 def test_a_slot_killed_in_the_middle_of_a_batch_is_replaced(cluster: Cluster) -> None:
     cluster.worker(2)
-    with cluster.holding("facts"):
+    with cluster.database.holding("facts"):
         scan = cluster.scan()
-        victim = cluster.until(lambda: cluster.blocked("facts"))[0]
+        victim = cluster.until(lambda: cluster.database.blocked("facts"))[0]
         cluster.fault("kill -9 of a Celery child in the middle of a batch")
         send(victim, signal.SIGKILL)
     cluster.ends_complete(scan)
@@ -42,9 +42,9 @@ def test_a_slot_that_hangs_is_overtaken_when_its_lease_runs_out(cluster: Cluster
 @pytest.mark.chaos
 def test_a_slot_that_hangs_in_a_transaction_is_overtaken_too(cluster: Cluster) -> None:
     cluster.worker(2)
-    with cluster.holding("facts"):
+    with cluster.database.holding("facts"):
         scan = cluster.scan()
-        victim = cluster.until(lambda: cluster.blocked("facts"))[0]
+        victim = cluster.until(lambda: cluster.database.blocked("facts"))[0]
         cluster.fault("a Celery child that stands still in a transaction of the store")
         send(victim, signal.SIGSTOP)
     cluster.ends_complete(scan)
@@ -69,22 +69,22 @@ class TestWorkers:
 
     def test_the_second_worker_carries_on_for_one_that_was_killed(self, cluster: Cluster) -> None:
         victim, _ = cluster.worker(), cluster.worker()
-        with cluster.holding("facts"):
+        with cluster.database.holding("facts"):
             scan = cluster.scan()
-            cluster.until(lambda: set(victim.children()) & set(cluster.blocked("facts")))
+            cluster.until(lambda: set(victim.children()) & set(cluster.database.blocked("facts")))
             cluster.fault("kill -9 of one of two workers")
             slots = victim.children()
             victim.process.kill()
             cluster.until(lambda: not any(send(slot, 0) for slot in slots))
-        cluster.end_leases(victim)
+        cluster.database.end_leases(victim.name)
         cluster.ends_complete(scan)
 
     @pytest.mark.chaos
     def test_the_batches_of_a_worker_that_was_killed_come_back_by_themselves(self, cluster: Cluster) -> None:
         victim, _ = cluster.worker(2), cluster.worker()
-        with cluster.holding("facts"):
+        with cluster.database.holding("facts"):
             scan = cluster.scan()
-            cluster.until(lambda: set(victim.children()) <= set(cluster.blocked("facts")))
+            cluster.until(lambda: set(victim.children()) <= set(cluster.database.blocked("facts")))
             cluster.fault("kill -9 of one of two workers (the lease runs out)")
             victim.process.kill()
         cluster.ends_complete(scan)
@@ -92,28 +92,28 @@ class TestWorkers:
     @pytest.mark.chaos
     def test_a_worker_that_starts_later_carries_on_for_the_only_one(self, cluster: Cluster) -> None:
         victim = cluster.worker()
-        with cluster.holding("facts"):
+        with cluster.database.holding("facts"):
             scan = cluster.scan()
-            cluster.until(lambda: cluster.blocked("facts"))
+            cluster.until(lambda: cluster.database.blocked("facts"))
             cluster.fault("kill -9 of the only worker; another starts later")
             victim.process.kill()
             victim.wait()
-        cluster.end_leases(victim)
+        cluster.database.end_leases(victim.name)
         cluster.worker()
         cluster.ends_complete(scan)
 
     def test_a_worker_that_comes_back_from_the_dead_changes_nothing(self, cluster: Cluster) -> None:
         frozen, _ = cluster.worker(), cluster.worker()
-        with cluster.holding("facts"):
+        with cluster.database.holding("facts"):
             scan = cluster.scan()
-            cluster.until(lambda: set(frozen.children()) & set(cluster.blocked("facts")))
+            cluster.until(lambda: set(frozen.children()) & set(cluster.database.blocked("facts")))
             cluster.fault("a worker that stands still beyond its lease, and goes on when all is over")
             # Blocked as they are they would still end their batch: their sessions go, as over a broken network.
             for process in (frozen.pid, *frozen.children()):
                 send(process, signal.SIGSTOP)
             for process in frozen.children():
-                cluster.end_sessions(process)
-            cluster.end_leases(frozen)
+                cluster.database.end_sessions(process)
+            cluster.database.end_leases(frozen.name)
         ended = scan.wait()
         assert ended.code == 0, ended.said
         for process in (*frozen.children(), frozen.pid):
@@ -125,22 +125,22 @@ class TestWorkers:
     @pytest.mark.chaos
     def test_a_worker_that_is_told_to_end_does_its_batch_first(self, cluster: Cluster) -> None:
         victim, _ = cluster.worker(), cluster.worker()
-        with cluster.holding("facts"):
+        with cluster.database.holding("facts"):
             scan = cluster.scan()
-            cluster.until(lambda: set(victim.children()) & set(cluster.blocked("facts")))
+            cluster.until(lambda: set(victim.children()) & set(cluster.database.blocked("facts")))
             cluster.fault("SIGTERM of one of two workers in the middle of a batch")
             victim.signal(signal.SIGTERM)
             time.sleep(1)
         assert victim.wait() == 0
         cluster.ends_complete(scan)
-        assert cluster.ask("SELECT max(attempt) FROM weft.batch") == [(1,)]
+        assert cluster.database.most_attempts() == 1
 
     @pytest.mark.chaos
     def test_a_batch_that_does_not_end_in_time_goes_back_to_the_queue(self, cluster: Cluster) -> None:
         victim = cluster.worker(soft_timeout=1)
-        with cluster.holding("facts"):
+        with cluster.database.holding("facts"):
             scan = cluster.scan()
-            cluster.until(lambda: cluster.blocked("facts"))
+            cluster.until(lambda: cluster.database.blocked("facts"))
             cluster.fault("SIGTERM of the only worker, whose batch does not end in time; another starts")
             victim.signal(signal.SIGTERM)
             victim.wait()
@@ -149,7 +149,7 @@ class TestWorkers:
 
     @pytest.mark.chaos
     def test_all_workers_are_replaced_one_after_the_other_as_in_a_rollout(self, cluster: Cluster) -> None:
-        cluster.pace(1)
+        cluster.database.pace(1)
         workers = [cluster.worker(), cluster.worker()]
         scan = cluster.scan()
         cluster.fault("a rolling restart of all workers")
@@ -159,7 +159,7 @@ class TestWorkers:
             worker.signal(signal.SIGTERM)
             assert worker.wait() == 0
         cluster.ends_complete(scan)
-        assert cluster.ask("SELECT max(attempt) FROM weft.batch") == [(1,)]
+        assert cluster.database.most_attempts() == 1
 
 
 class TestMerge:
@@ -167,9 +167,9 @@ class TestMerge:
 
     def test_a_slot_killed_while_it_publishes_publishes_nothing(self, cluster: Cluster) -> None:
         cluster.worker(2)
-        with cluster.holding("adjacency"):
+        with cluster.database.holding("adjacency"):
             scan = cluster.scan()
-            victim = cluster.until(lambda: cluster.blocked("adjacency"))[0]
+            victim = cluster.until(lambda: cluster.database.blocked("adjacency"))[0]
             assert victim != scan.process.pid
             cluster.fault("kill -9 of the Celery child that publishes")
             send(victim, signal.SIGKILL)
@@ -178,9 +178,9 @@ class TestMerge:
     @pytest.mark.chaos
     def test_the_orchestrator_publishes_where_the_worker_died_that_did(self, cluster: Cluster) -> None:
         victim = cluster.worker()
-        with cluster.holding("adjacency"):
+        with cluster.database.holding("adjacency"):
             scan = cluster.scan()
-            cluster.until(lambda: cluster.blocked("adjacency"))
+            cluster.until(lambda: cluster.database.blocked("adjacency"))
             cluster.fault("kill -9 of the only worker while it publishes")
             victim.process.kill()
         cluster.ends_complete(scan)
@@ -190,7 +190,11 @@ class TestMerge:
         victim = cluster.worker()
         scan = cluster.scan()
         cluster.until(
-            lambda: scan.is_running() and cluster.batches("done") and not cluster.batches("queued", "running")
+            lambda: (
+                scan.is_running()
+                and cluster.database.batches("done")
+                and not cluster.database.batches("queued", "running")
+            )
         )
         cluster.fault("kill -9 of the only worker right after its last batch")
         victim.process.kill()

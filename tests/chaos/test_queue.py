@@ -16,7 +16,7 @@ class TestRedis:
 
     def under_way(self, cluster: Cluster, share: float = 0.3) -> Scan:
         """A scan with that much done, every batch of which takes its time."""
-        cluster.pace(0.4)
+        cluster.database.pace(0.4)
         cluster.worker(kept=True)
         cluster.worker(kept=True)
         scan = cluster.scan()
@@ -26,7 +26,7 @@ class TestRedis:
     def test_everything_in_it_may_be_deleted(self, cluster: Cluster) -> None:
         scan = self.under_way(cluster)
         cluster.fault("FLUSHALL in the middle of a run")
-        cluster.flush()
+        cluster.queue.flush()
         cluster.ends_complete(scan)
 
     @pytest.mark.chaos
@@ -64,12 +64,12 @@ class TestRedis:
     def test_it_may_be_away_when_the_run_ends(self, cluster: Cluster) -> None:
         """The batches in hand are the last ones, so nobody has to be told of anything."""
         cluster.worker(2, kept=True)
-        with cluster.holding("facts"):
+        with cluster.database.holding("facts"):
             scan = cluster.scan()
-            cluster.until(lambda: cluster.blocked("facts"))
+            cluster.until(lambda: cluster.database.blocked("facts"))
             cluster.fault("Redis gone for good while batches are in hand; started again when they are done")
             cluster.redis.stop()
-        cluster.until(lambda: not cluster.batches("running"))
+        cluster.until(lambda: not cluster.database.batches("running"))
         cluster.redis.start()
         cluster.ends_complete(scan)
 
@@ -102,21 +102,21 @@ class TestMessages:
     def queued(self, cluster: Cluster) -> Scan:
         """A scan all of whose batches wait in the queue."""
         scan = cluster.scan()
-        count = cluster.until(lambda: len(cluster.batches("queued")))
-        cluster.until(lambda: len(cluster.messages()) == count)
+        count = cluster.until(lambda: len(cluster.database.batches("queued")))
+        cluster.until(lambda: len(cluster.queue.messages()) == count)
         return scan
 
     @pytest.mark.parametrize("times", [2, pytest.param(3, marks=pytest.mark.chaos)])
     def test_every_message_may_come_several_times(self, cluster: Cluster, times: int) -> None:
         scan = self.queued(cluster)
         cluster.fault(f"every message of a batch delivered {times} times")
-        cluster.put_messages(cluster.messages() * (times - 1))
+        cluster.queue.put(cluster.queue.messages() * (times - 1))
         cluster.worker(2)
         cluster.ends_complete(scan)
 
     @pytest.mark.chaos
     def test_every_batch_may_be_sent_again_while_it_is_carried_out(self, cluster: Cluster) -> None:
-        cluster.pace(0.3)
+        cluster.database.pace(0.3)
         cluster.worker(2)
         scan = cluster.scan()
         cluster.until_done(0.2)
@@ -125,7 +125,7 @@ class TestMessages:
         with open_store(cluster.url) as store, Messages(cluster.redis.url) as messages:
             terms = work_of(store).terms(run_id)
             assert terms is not None
-            every = cluster.batches("queued", "running", "done")
+            every = cluster.database.batches("queued", "running", "done")
             for _ in range(3):
                 messages.send_batches(run_id, [(number, "again") for number in every], terms)
         cluster.ends_complete(scan)
@@ -134,7 +134,7 @@ class TestMessages:
     def test_messages_may_be_lost(self, cluster: Cluster) -> None:
         scan = self.queued(cluster)
         cluster.fault("four messages of batches lost from the queue")
-        cluster.drop_messages(4)
+        cluster.queue.drop(4)
         cluster.worker(2)
         cluster.ends_complete(scan)
 
@@ -142,41 +142,41 @@ class TestMessages:
     def test_all_messages_may_be_lost(self, cluster: Cluster) -> None:
         scan = self.queued(cluster)
         cluster.fault("all messages of a run lost from the queue")
-        cluster.drop_messages(1000)
+        cluster.queue.drop(1000)
         cluster.worker(2)
         cluster.ends_complete(scan)
 
     def test_the_callback_may_be_lost(self, cluster: Cluster) -> None:
         cluster.worker(2)
-        with cluster.holding("facts"):
+        with cluster.database.holding("facts"):
             scan = cluster.scan()
-            cluster.until(lambda: len(cluster.blocked("facts")) == 2)
+            cluster.until(lambda: len(cluster.database.blocked("facts")) == 2)
             cluster.fault("the chord's counter lost, and its callback with it")
-            assert cluster.lose_counters()
+            assert cluster.queue.lose_counters()
         cluster.ends_complete(scan)
 
     @pytest.mark.chaos
     def test_the_callbacks_message_may_be_lost(self, cluster: Cluster) -> None:
         """The last worker is gone when the callback is sent, and its message is taken out of the queue."""
         victim = cluster.worker()
-        with cluster.holding("adjacency"):
+        with cluster.database.holding("adjacency"):
             scan = cluster.scan()
-            cluster.until(lambda: cluster.blocked("adjacency"))
+            cluster.until(lambda: cluster.database.blocked("adjacency"))
             cluster.fault("the callback lost with the worker that had it, and its message too")
             victim.process.kill()
             victim.wait()
-            cluster.flush()
+            cluster.queue.flush()
         cluster.ends_complete(scan)
 
     @pytest.mark.chaos
     def test_messages_of_a_run_that_is_over_change_nothing(self, cluster: Cluster) -> None:
         scan = self.queued(cluster)
-        late = cluster.messages()
+        late = cluster.queue.messages()
         worker = cluster.worker()
         ended = scan.wait()
         assert ended.code == 0, ended.said
         cluster.fault("all messages of a published run delivered again")
-        cluster.put_messages(late)
+        cluster.queue.put(late)
         worker.wait_for(lambda it: it.messages().count("there is nothing to do") == len(late))
         cluster.note("nothing to do")
         cluster.settle(ended)
@@ -187,7 +187,7 @@ class TestMessages:
         cluster.fault("all messages of a cancelled run delivered late")
         scan.signal(signal.SIGINT)
         cluster.is_interrupted(scan)
-        late = len(cluster.messages())
+        late = len(cluster.queue.messages())
         assert late
         worker = cluster.worker()
         worker.wait_for(lambda it: it.messages().count("there is nothing to do") == late)
@@ -197,10 +197,10 @@ class TestMessages:
     def test_messages_that_make_no_sense_are_refused(self, cluster: Cluster) -> None:
         scan = self.queued(cluster)
         cluster.fault("nonsense in the queue: no JSON, no message, another task, a pickle")
-        (first, *_) = cluster.messages()
+        (first, *_) = cluster.queue.messages()
         nonsense = [b"\x80\x04N.", b"{}", b"[]", first.replace(b"weft.extract", b"os.system"), first[:100]]
         nonsense.append(first.replace(b"application/json", b"application/x-python-serialize"))
-        cluster.put_messages(nonsense, first=True)
+        cluster.queue.put(nonsense, first=True)
         worker = cluster.worker(2)
         cluster.ends_complete(scan)
         assert worker.process.poll() is None

@@ -28,7 +28,7 @@ def test_any_faults_in_any_order_end_in_the_right_graph(cluster: Cluster, number
     seed = FIRST_SEED + number
     cluster.log(f"CHAOS_RUNS=1 CHAOS_SEED={seed} does these faults again")
     chance = random.Random(seed)
-    cluster.pace(0.7)
+    cluster.database.pace(0.7)
     for _ in range(2):
         cluster.worker(2, kept=True)
     cluster.fault(f"{FAULTS_A_RUN} random faults, seed {seed}")
@@ -40,7 +40,7 @@ def test_any_faults_in_any_order_end_in_the_right_graph(cluster: Cluster, number
         fault(cluster, chance)
     cluster.log("the end")
     _wait(cluster, scan)
-    cluster.pace(0)
+    cluster.database.pace(0)
     cluster.heals()
 
 
@@ -62,14 +62,14 @@ def _after(cluster: Cluster, scan: Scan, chance: random.Random) -> Scan:
     """What a person would do next: go on with a run whose orchestrator was killed, or scan again, all of it."""
     ended = scan.wait()
     assert ended.code in (0, 2, 3, 130, -signal.SIGKILL), f"{ended.said}\n{cluster.told()}"
-    unfinished = cluster.ask("SELECT run FROM weft.weft_work WHERE state = 'running'")
+    unfinished = cluster.database.runs_with_work()
     if unfinished and chance.random() < 0.5:
-        return cluster.resume(unfinished[0][0], remote=chance.random() < 0.7)
+        return cluster.resume(unfinished[0], remote=chance.random() < 0.7)
     return cluster.scan("--full") if ended.code in (0, 3) else cluster.scan()
 
 
 def _done(cluster: Cluster) -> int:
-    return len(cluster.batches("done"))
+    return len(cluster.database.batches("done"))
 
 
 def _wait(cluster: Cluster, scan: Scan) -> None:
@@ -116,11 +116,11 @@ def pause_slot(cluster: Cluster, chance: random.Random) -> None:
 
 def end_leases(cluster: Cluster, chance: random.Random) -> None:
     for worker in cluster.fleet.alive():
-        cluster.end_leases(worker)
+        cluster.database.end_leases(worker.name)
 
 
 def flush_redis(cluster: Cluster, chance: random.Random) -> None:
-    cluster.flush()
+    cluster.queue.flush()
 
 
 def restart_redis(cluster: Cluster, chance: random.Random) -> None:
@@ -145,21 +145,21 @@ def crash_postgres(cluster: Cluster, chance: random.Random) -> None:
 
 
 def end_sessions(cluster: Cluster, chance: random.Random) -> None:
-    cluster.end_all_sessions()
+    cluster.database.end_all_sessions()
 
 
 def repeat_messages(cluster: Cluster, chance: random.Random) -> None:
-    messages = cluster.messages()
+    messages = cluster.queue.messages()
     if messages:
-        cluster.put_messages(messages * 2)
+        cluster.queue.put(messages * 2)
 
 
 def lose_messages(cluster: Cluster, chance: random.Random) -> None:
-    cluster.drop_messages(chance.randrange(1, 5))
+    cluster.queue.drop(chance.randrange(1, 5))
 
 
 def lose_counters(cluster: Cluster, chance: random.Random) -> None:
-    cluster.lose_counters()
+    cluster.queue.lose_counters()
 
 
 def _send_one(processes: list[int], number: int, chance: random.Random) -> None:

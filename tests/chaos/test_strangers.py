@@ -30,10 +30,10 @@ class TestOtherVersions:
     def test_it_refuses_what_comes_to_it_by_mistake(self, cluster: Cluster) -> None:
         stranger = cluster.worker(prelude=OTHER_VERSION)
         scan = cluster.scan()
-        count = cluster.until(lambda: len(cluster.batches("queued")))
-        cluster.until(lambda: len(cluster.messages()) == count)
+        count = cluster.until(lambda: len(cluster.database.batches("queued")))
+        cluster.until(lambda: len(cluster.queue.messages()) == count)
         cluster.fault("half of the messages end up with a worker of another version")
-        cluster.misdirect(count // 2, to=stranger.wait_for_message("the worker listens")["fingerprint"])
+        cluster.queue.misdirect(count // 2, to=stranger.wait_for_message("the worker listens")["fingerprint"])
         stranger.wait_for(lambda it: sum("it is of version" in each for each in it.messages()) == count // 2)
         cluster.worker()
         cluster.ends_complete(scan)
@@ -44,7 +44,7 @@ class TestOtherVersions:
 class TestClocks:
     @pytest.mark.parametrize("seconds", [7200, -7200])
     def test_a_worker_may_be_hours_off(self, cluster: Cluster, seconds: int) -> None:
-        cluster.pace(0.5)
+        cluster.database.pace(0.5)
         cluster.worker(prelude=CLOCK.format(seconds))
         cluster.worker()
         cluster.fault(f"the clock of one of two workers is {seconds // 3600:+d} h off")
