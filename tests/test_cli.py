@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from click.testing import CliRunner
 from repositories import Repository
 from unprivileged import unprivileged
 from weft.cli import group
+from weft.cli.options import Voice
+from weft.cli.scan import TerminalProgress, interruptions
 from weft.report.schema import json_schema
 from weft_storage.backends import open_store
 from weft_storage.model.runs import Run
@@ -536,6 +539,56 @@ def test_control_c_says_so_and_leaves_the_published_graph(weft: Weft, work: Path
     assert weft("export").stdout == before
     weft("scan", "-q")
     weft("verify", "-q")
+
+
+_INTERRUPTED_IN_EXEC = """
+import weft.cli
+from weft.__main__ import run
+
+def main():
+    exec("raise KeyboardInterrupt")
+
+weft.cli.main = main
+run()
+"""
+
+
+def test_an_interrupt_in_the_making_of_a_class_ends_with_the_same_code(tmp_path: Path) -> None:
+    """Python itself would end by SIGINT where the interrupt passed through source text that is run."""
+    (tmp_path / "interrupted.py").write_text(_INTERRUPTED_IN_EXEC)
+    ended = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True)
+    assert ended.returncode == 130
+    assert ended.stderr == b"weft: interrupted; the last published graph is as it was\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_scan_that_is_recorded_as_cancelled(weft: Weft, work: Path, number: signal.Signals) -> None:
+    interrupted = _started_on_much_work(work)
+    time.sleep(1.5)
+    interrupted.send_signal(number)
+    _, errors = interrupted.communicate(timeout=20)
+    assert interrupted.returncode == 130, errors
+    newest = json.loads(weft("runs", "--format", "json").stdout)["runs"][0]
+    assert (newest["state"], newest["error"]) == ("cancelled", f"interrupted by {number.name}")
+
+
+def test_an_interrupt_that_was_swallowed_comes_back() -> None:
+    with interruptions() as interruption, TerminalProgress(Voice(True, False, False), interruption) as progress:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt, match="interrupted by SIGTERM"):
+            progress.advance(1)
+
+
+def test_a_signal_that_was_ignored_stays_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptions() as interruption:
+            signal.raise_signal(signal.SIGHUP)
+            interruption.check()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_kill_9_at_any_moment_leaves_a_store_that_goes_on(weft: Weft, work: Path) -> None:

@@ -323,7 +323,8 @@ def test_ctrl_c_cancels_the_run_and_its_batches(
     _, complaints = orchestrator.communicate(timeout=30)
     assert b"interrupted" in complaints
     assert orchestrator.returncode == 130
-    assert shared.runs(PROJECT)[0].state is RunState.CANCELLED
+    cancelled = shared.runs(PROJECT)[0]
+    assert (cancelled.state, cancelled.error) == (RunState.CANCELLED, "interrupted by SIGINT")
     assert work.claim(run_id, 1, worker="w", task="t") is None
 
 

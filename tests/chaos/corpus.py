@@ -15,7 +15,7 @@ PROJECT = "corpus"
 OLD, NEW, POISONED = "old", "new", "poisoned"
 """Branches: what is published, what is scanned while things go wrong, and that with files that end their extractor."""
 
-HUNGRY_FILE, SLOW_FILE = "poison/hungry.py", "poison/slow.py"
+HUNGRY_FILE, SLOW_FILE = "poison/hungry.py", "poison/slow.rs"
 
 _MODULES = 120
 _LARGE_LINES = 3000
@@ -155,5 +155,6 @@ def _poison() -> Files:
         "weft.toml": _LIMITS,
         # Deep nesting makes the parser's stack and the tree grow far beyond the size of the text.
         HUNGRY_FILE: "(" * 3_900_000,
-        SLOW_FILE: "x = [\n" + "    [1, 2, (3, 4)],\n" * 190_000,
+        # For each raw string that begins the parser looks for its end in all that follows: much time, no memory.
+        SLOW_FILE: 'r#"' * 40_000,
     }

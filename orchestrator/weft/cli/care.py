@@ -19,7 +19,7 @@ from weft.cli.options import (
     to_text,
     voice,
 )
-from weft.cli.scan import TerminalProgress
+from weft.cli.scan import TerminalProgress, interruptions
 
 EXIT_UNHEALTHY = 2
 
@@ -96,9 +96,10 @@ def verify(
         rev = published.revision if published.rev_argument else None
         settings = settings_of(root, rev)
         options = Options(project=name, rev=rev, jobs=jobs or os.cpu_count() or 1)
-        with TerminalProgress(speaker) as progress, open_store("memory://") as fresh:
-            run = analyze(kept, root, settings, options, progress)
-            analyze(fresh, root, settings, options, progress)
+        with interruptions() as interruption, open_store("memory://") as fresh:
+            with TerminalProgress(speaker, interruption) as progress:
+                run = analyze(kept, root, settings, options, progress)
+                analyze(fresh, root, settings, options, progress)
             found = list(differences(kept, fresh, name))
         document = verify_document(name, run.id, found)
         say(to_text(document, verify_text, output_format, speaker))

@@ -139,11 +139,11 @@ def scan(
         from weft_tasks.worker.broker import parse_broker
 
         parse_broker(broker)  # A URL that is none is no run that failed.
-    with open_store(store_url or default_store(root)) as store, interrupted_by_termination():
+    with interruptions() as interruption, open_store(store_url or default_store(root)) as store:
         if broker:
             work_of(store)
         components_before = _components(store, options.project) if "new-cycles" in fail_on else ()
-        with TerminalProgress(speaker) as progress:
+        with TerminalProgress(speaker, interruption) as progress:
             run = analyze(store, root, settings, options, progress)
         findings = _findings(store, run, fail_on, components_before)
     say(to_text(scan_document(run, findings), scan_text, output_format, speaker))
@@ -192,27 +192,49 @@ def resume(
 
     speaker = voice(**talk)
     url = store_url or default_store(root_to_scan(os.getcwd()))
-    with open_store(url, create=False) as store, interrupted_by_termination(), TerminalProgress(speaker) as progress:
+    with interruptions() as interruption, open_store(url, create=False) as store:
         known = work_of(store).run(run_id)
         name = project or (known.project if known else default_project(root_to_scan(os.getcwd())))
         remote = Remote(broker, queue) if broker else None
-        run = resume_run(store, name, run_id, remote=remote, lock_timeout=lock_timeout, progress=progress)
+        with TerminalProgress(speaker, interruption) as progress:
+            run = resume_run(store, name, run_id, remote=remote, lock_timeout=lock_timeout, progress=progress)
     say(to_text(scan_document(run, []), scan_text, output_format, speaker))
     context.exit(_exit_code(run, []))
 
 
+class Interruption:
+    """The first signal that asked for the end; not all code lets the exception through that it raises."""
+
+    def __init__(self) -> None:
+        self._name = ""
+
+    def receive(self, number: int, _: object) -> None:
+        """Take a signal."""
+        self._name = signal.Signals(number).name
+        self.check()
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal was received. A finalizer may have swallowed the first one."""
+        if self._name:
+            raise KeyboardInterrupt(f"interrupted by {self._name}")
+
+
 @contextmanager
-def interrupted_by_termination() -> Iterator[None]:
-    """Let SIGTERM end a scan as Ctrl-C does: the run is recorded as cancelled, and its workers stop."""
+def interruptions() -> Iterator[Interruption]:
+    """Let SIGTERM and SIGHUP end a scan as Ctrl-C does: the run is recorded as cancelled, and its workers stop.
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    What was ignored before, as by nohup, still is.
+    """
+    interruption = Interruption()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    heeded = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in heeded:
+        signal.signal(number, interruption.receive)
     try:
-        yield
+        yield interruption
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
 
 
 def _components(store: "Store", project: str) -> tuple[tuple[str, ...], ...]:
@@ -257,8 +279,9 @@ class TerminalProgress:
     # A bar that is drawn more often only costs time.
     _INTERVAL = 0.1
 
-    def __init__(self, speaker: Voice) -> None:
+    def __init__(self, speaker: Voice, interruption: Interruption) -> None:
         self._speaker = speaker
+        self._interruption = interruption
         self._bars = sys.stderr.isatty() and not speaker.quiet
         self._phase = ""
         self._total: int | None = None
@@ -272,12 +295,14 @@ class TerminalProgress:
         self._end()
 
     def begin(self, phase: str, total: int | None = None) -> None:
+        self._interruption.check()
         self._end()
         self._phase, self._total, self._done, self._began = phase, total, 0, time.monotonic()
         if self._bars:
             self._draw()
 
     def advance(self, done: int) -> None:
+        self._interruption.check()
         self._done = done
         if self._bars and time.monotonic() - self._drawn > self._INTERVAL:
             self._draw()

@@ -206,6 +206,8 @@ def _read(contents: Contents, path: str) -> bytes | None:
 
 def _record_end(store: Store, run: Run, error: BaseException) -> None:
     """Record that a run ended without publishing. The store may be what failed: that must not hide the first error."""
-    state = RunState.CANCELLED if isinstance(error, KeyboardInterrupt) else RunState.FAILED
+    interrupted = isinstance(error, KeyboardInterrupt)
+    state = RunState.CANCELLED if interrupted else RunState.FAILED
+    reason = str(error) or ("interrupted" if interrupted else type(error).__name__)
     with suppress(StoreError):
-        store.finish(replace(run, state=state, finished=time.time(), error=str(error) or type(error).__name__))
+        store.finish(replace(run, state=state, finished=time.time(), error=reason))
