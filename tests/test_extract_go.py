@@ -107,6 +107,27 @@ def test_the_interface_has_package_clause_and_build_constraint(text: str, packag
     assert interface(text) == GoInterface(package, constraint)
 
 
+@pytest.mark.parametrize(
+    ("clause", "path"),
+    [
+        ('package p // import "a.org/m/p"', "a.org/m/p"),
+        ('package p // import "a.org/m/p"\r', "a.org/m/p"),
+        ('package p /* import "a.org/m/p" */ // more', "a.org/m/p"),
+        ("package p //import `a.org/m/p`", "a.org/m/p"),
+        ("package p; // import `a.org/m/p`", ""),
+        ("package p // import `a.org/m/p` ; more", ""),
+        ("package p // import a.org/m/p", ""),
+        ('package p // import ""', ""),
+        ('package p // import "a b"', ""),
+        ('package p // imported "a.org"', ""),
+        ('package p\n// import "a.org/m/p"', ""),
+        ('package p /* import "a.org\n" */', ""),
+    ],
+)
+def test_the_interface_has_the_import_comment(clause: str, path: str) -> None:
+    assert interface(f'{clause}\n\nimport "fmt"\n') == GoInterface("p", "", path)
+
+
 def test_a_byte_order_mark_moves_nothing() -> None:
     found = facts(b'\xef\xbb\xbfpackage p\nimport "x/y"\nfunc F() {}')
     assert [(i.specifier, i.line) for i in found.imports] == [("x/y", 2)]

@@ -37,13 +37,13 @@ def embedded(paths: list[str], pattern: str, folder: str = "") -> list[str]:
 def test_every_answer_can_be_encoded_though_paths_hold_any_bytes() -> None:
     folder = b"\xff \n".decode("utf-8", "surrogateescape")
     files = {"go.mod": MODULE, f"{folder}/go.mod": b"module example.com/odd\n", f"{folder}/a.go": b"", "a.go": b""}
-    files[f"{folder}/x.txt"] = b""
+    files |= {f"{folder}/x.txt": b"", f"{folder}/p/p.go": b""}
     index = index_of(files)
-    imports = [Import("example.com/odd", EdgeKind.IMPORT, 1), Import("example.com/odd/none", EdgeKind.IMPORT, 2)]
-    result = resolve_file("a.go", Language.GO, imports, index)
-    assert [edge.imported for edge in result.edges] == [folder]
-    inner = resolve_file(f"{folder}/a.go", Language.GO, [Import("*.txt", EdgeKind.ASSET, 1), *imports], index)
-    assert [edge.imported for edge in inner.edges] == [f"{folder}/x.txt"]
+    imports = [Import("example.com/odd/p", EdgeKind.IMPORT, 1), Import("example.com/odd/none", EdgeKind.IMPORT, 2)]
+    result = resolve_file(f"{folder}/a.go", Language.GO, [Import("*.txt", EdgeKind.ASSET, 1), *imports], index)
+    assert [edge.imported for edge in result.edges] == [f"{folder}/p", f"{folder}/x.txt"]
+    outside = resolve_file("src/b.go", Language.GO, [Import("x/y", EdgeKind.IMPORT, 1)], index_of({"src/b.go": b""}))
+    assert not outside.edges
     msgspec.msgpack.encode([*index.answers.items()])
 
 

@@ -1,5 +1,6 @@
 """Classes of difference between Weft and `go list`, recognised by their circumstances."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 
@@ -19,7 +20,10 @@ def own_directory(difference: Difference, evidence: Evidence) -> bool:
 
 
 def unconnected_sibling(difference: Difference, evidence: Evidence) -> bool:
-    """The module is in the repository, has its path alone, and the importer's go.mod requires no version of it."""
+    """The module has its path alone, follows the importer's layout, and no version of it is required there.
+
+    Neither of them is a fixture or a copy.
+    """
     edge = difference.edge
     if edge is None or (difference.importer, edge.specifier) not in evidence.answers.external:
         return False
@@ -33,12 +37,47 @@ def unconnected_sibling(difference: Difference, evidence: Evidence) -> bool:
     named = _REQUIRED % re.escape(path.encode())
     return (
         alone
+        and not any(map(_is_passed_over, (parent(difference.importer), away)))
+        and _follow_one_layout(home, away, evidence)
         and not re.search(named, evidence.graph.source(_manifest(home)))
         and edge.specifier == "/".join(part for part in (path, place) if part)
     )
 
 
-PREDICATES: Mapping[str, Predicate] = {each.__name__: each for each in (own_directory, unconnected_sibling)}
+def relative_import(difference: Difference, evidence: Evidence) -> bool:
+    """A relative path, and the folder that it leads to has a Go file that is no test."""
+    edge = difference.edge
+    if edge is None or edge.specifier.split("/")[0] not in (".", ".."):
+        return False
+    meant = os.path.normpath(os.path.join(parent(difference.importer), edge.specifier))
+    files = {path for path in evidence.graph.paths if (parent(path) or ".") == meant and path.endswith(".go")}
+    return difference.imported == meant and any(not path.endswith("_test.go") for path in files)
+
+
+PREDICATES: Mapping[str, Predicate] = {
+    each.__name__: each for each in (own_directory, unconnected_sibling, relative_import)
+}
+
+
+def _is_passed_over(folder: str) -> bool:
+    return any(name in ("testdata", "vendor") or name.startswith(("_", ".")) for name in folder.split("/"))
+
+
+def _follow_one_layout(home: str, away: str, evidence: Evidence) -> bool:
+    """Whether one prefix, put before the folders of both modules, gives their module paths."""
+    paths = [re.sub(r"/v[0-9]+$", "", _module_path(folder, evidence)) for folder in (home, away)]
+    if not paths[0]:
+        return f"/{paths[1]}".endswith(f"/{away}")
+    folders = [home, away]
+    shared = os.path.commonpath([f"/{home}", f"/{away}"])[1:]
+    for length in range(len(shared.split("/")) + 1 if shared else 1):
+        above = "/".join(shared.split("/")[:length])
+        rests = [folder[len(above) :].strip("/") for folder in folders]
+        if all(f"/{path}".endswith(f"/{rest}") for path, rest in zip(paths, rests, strict=True) if rest):
+            prefixes = {path[: len(path) - len(rest)].rstrip("/") for path, rest in zip(paths, rests, strict=True)}
+            if len(prefixes) == 1:
+                return True
+    return False
 
 
 def _modules_above(path: str, evidence: Evidence) -> Iterator[str]:

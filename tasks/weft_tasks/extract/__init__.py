@@ -12,7 +12,7 @@ from weft_storage.model.languages import Family, Language, family_of
 EXTRACTOR_VERSIONS: Mapping[Family, int] = {
     Family.PYTHON: 1,
     Family.TYPESCRIPT: 2,
-    Family.GO: 1,
+    Family.GO: 2,
     Family.RUST: 1,
 }
 """Raised whenever the same bytes may give other facts. They stand here, not in the extractors, because a scan without

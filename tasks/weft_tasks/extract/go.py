@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLOCK_COMMENT = re.compile(rb"/\*.*?(?:\*/|\Z)", re.S)
 _BUILD_LINE = re.compile(rb"^[ \t]*//go:build[ \t]+([^\r\n]*)", re.M)
+_IMPORT_COMMENT = re.compile(rb"[ \t\r]*(?://([^\n]*)|/\*([^\n]*?)\*/)")
+_IMPORT_OF_COMMENT = re.compile(r"import\s*(\"[^\"]+\"|`[^`]+`)")
 _EMBED = re.compile(r"//go:embed[ \t](.*)", re.S)
 _EMBED_PATTERN = re.compile(r'\s*+(?:`(?P<raw>[^`]*+)`|(?P<quoted>"(?:[^"\\]|\\.)*+")|(?P<plain>[^\s"`]\S*+))(?=\s|\Z)')
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.S)
@@ -68,6 +70,7 @@ class _Reader:
         self.declarations: list[Declaration] = []
         self.problems: list[str] = []
         self.package = ""
+        self.path = ""
         self.header_end = len(source)
 
     def read(self, root: "Node") -> None:
@@ -101,7 +104,7 @@ class _Reader:
         """The facts, once all is read."""
         # The go command looks for embedded files only where the file imports "embed".
         embeds = self.embeds if any(each.specifier == "embed" for each in self.imports) else []
-        interface = GoInterface(self.package, self._constraint())
+        interface = GoInterface(self.package, self._constraint(), self.path)
         return FileFacts(
             language=language,
             imports=tuple(sorted((*self.imports, *embeds), key=lambda each: each.line)),
@@ -197,6 +200,15 @@ class _Reader:
         if name is not None and not self.package:
             self.package = self._text(name)
             self.header_end = node.start_byte
+            self.path = self._import_comment(node.end_byte)
+
+    def _import_comment(self, position: int) -> str:
+        """The path of the import comment behind the package clause (`go help importpath`)."""
+        comment = _IMPORT_COMMENT.match(self.source, position)
+        text = (comment[1] or comment[2] or b"").decode("utf-8", "replace").strip() if comment else ""
+        found = _IMPORT_OF_COMMENT.fullmatch(text)
+        path = _unquote(found[1]) if found else ""
+        return path if _is_import_path(path) else ""
 
     def _constraint(self) -> str:
         header = self.source[: self.header_end]

@@ -11,7 +11,7 @@ from weft_tasks.resolve.base import Resolver
 RESOLVER_VERSIONS: Mapping[Family, int] = {
     Family.PYTHON: 2,
     Family.TYPESCRIPT: 2,
-    Family.GO: 1,
+    Family.GO: 2,
     Family.RUST: 1,
 }
 """Raised whenever the same repository may resolve otherwise: every importer is then resolved again. They stand here,

@@ -24,6 +24,7 @@ _TOKEN = re.compile(
     re.X,
 )
 _ESCAPE = re.compile(r"\\(.)")
+_GO_VERSION = re.compile(r"(\d{1,4})(?:\.(\d{1,4}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,11 @@ class ModuleFile:
     """What a go.mod or go.work says. `problems` name lines; what could be read is here all the same.
 
     `module` is empty where there is none. `requires` has the version per module path. `uses` are (folder, line).
+    `go` is the version of the language as (major, minor); (0, 0) where it is not said.
     """
 
     module: str = ""
+    go: tuple[int, int] = (0, 0)
     requires: dict[str, str] = field(default_factory=dict)
     replacements: list[Replacement] = field(default_factory=list)
     uses: list[tuple[str, int]] = field(default_factory=list)
@@ -119,6 +122,8 @@ def _keep(found: ModuleFile, line: int, words: list[str]) -> str:
             if found.module:
                 return "a second module directive"
             found.module = path
+        case ["go", version] if number := _GO_VERSION.match(version):
+            found.go = int(number[1]), int(number[2] or 0)
         case ["require", path, version]:
             found.requires[path] = version
         case ["replace", path, "=>", target]:

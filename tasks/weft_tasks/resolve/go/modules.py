@@ -4,30 +4,21 @@ Knows no package and no importer's text.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from weft_storage.model.paths import ancestors, decode_text, encode_text, join, parent
+from weft_storage.model.paths import ancestors, basename, decode_text, encode_text, join, parent
 from weft_tasks.resolve.base import RepositoryFiles
 from weft_tasks.resolve.go.gomod import ModuleFile, Replacement, parse_module, parse_workspace
+from weft_tasks.resolve.go.layout import below
+from weft_tasks.resolve.go.scopes import Scope, Tier
+from weft_tasks.resolve.go.vendored import parse_vendored
+
+# As of this version of the language, a modules.txt lists what a vendor folder may provide.
+_LISTED = (1, 23)
 
 # A replacement, and the folder here that it points to; None where it points elsewhere.
 _Replaced: TypeAlias = tuple[Replacement, str | None]
-
-
-@dataclass
-class Scope:
-    """The modules that imports of one module or workspace can lead to.
-
-    `main` and `local` map module paths to folders: the main modules, and these with the replacements. `published`
-    are the module paths that another repository provides. `vendor` is the vendor folder, if it counts.
-    """
-
-    main: dict[str, str] = field(default_factory=dict)
-    local: dict[str, str] = field(default_factory=dict)
-    published: set[str] = field(default_factory=set)
-    vendor: str | None = None
 
 
 class Modules:
@@ -37,14 +28,17 @@ class Modules:
         self.problems: list[tuple[str, str]] = []
         self._files = files
         self._modules: dict[str, ModuleFile] = {}
+        self._manifests: dict[str, str] = {}
         self._scopes: dict[str, Scope] = {}
         self._above: dict[str, str | None] = {}
-        for path in files.named("go.mod"):
-            self._load(parent(path))
-        workspaces = {parent(path): parse_workspace(self._read(path)) for path in files.named("go.work")}
-        self._uses = {folder: self._used(folder, file) for folder, file in workspaces.items()}
-        manifests = [(_file(folder, "go.work"), file) for folder, file in workspaces.items()]
-        manifests += [(_file(folder, "go.mod"), file) for folder, file in self._modules.items()]
+        listings = [path for path in files.named("modules.txt") if basename(parent(path)) == "vendor"]
+        self._vendors = {parent(parent(path)): parse_vendored(self._read(path)) for path in listings}
+        for path in (*files.named("go.mod"), *self._linked(), *self._stand_ins()):
+            self._load(path)
+        self._workspaces = {parent(path): parse_workspace(self._read(path)) for path in files.named("go.work")}
+        self._uses = {folder: self._used(folder, file) for folder, file in self._workspaces.items()}
+        manifests = [(below(folder, "go.work"), file) for folder, file in self._workspaces.items()]
+        manifests += [(self._manifests[folder], file) for folder, file in self._modules.items()]
         self._replaced = {path: self._replacements(path, file) for path, file in manifests}
         self.problems += [(path, problem) for path, file in manifests for problem in file.problems]
 
@@ -71,10 +65,9 @@ class Modules:
             kind, _, text = name.partition(" ")
             folder = decode_text(text)
             if kind == "workspace" and folder in self._uses:
-                manifests = [_file(folder, "go.work"), *(_file(each, "go.mod") for each in self._uses[folder])]
-                self._scopes[name] = self._joined(folder, self._uses[folder], manifests)
+                self._scopes[name] = self._joined(below(folder, "go.work"), self._uses[folder])
             elif kind == "module" and folder in self._modules:
-                self._scopes[name] = self._joined(folder, [folder], [_file(folder, "go.mod")])
+                self._scopes[name] = self._joined("", [folder])
             else:
                 self._scopes[name] = Scope()
         return self._scopes[name]
@@ -85,8 +78,23 @@ class Modules:
             self.problems.append((path, "cannot be read"))
         return source or b""
 
-    def _load(self, folder: str) -> None:
-        self._modules[folder] = parse_module(self._read(_file(folder, "go.mod")))
+    def _linked(self) -> Iterator[str]:
+        """The go.mod files that are links: no files of their own, and named by none."""
+        folders = {parent(path) for path in self._files.paths if path.endswith(".go")}
+        folders = folders.union(*map(ancestors, folders))
+        manifests = (below(folder, "go.mod") for folder in sorted(folders))
+        return (path for path in manifests if path not in self._files.paths and self._files.read(path) is not None)
+
+    def _stand_ins(self) -> Iterator[str]:
+        """The vendor.mod files that are passed to `go -modfile` by projects that want no go.mod."""
+        for path in self._files.named("vendor.mod"):
+            folder = parent(path)
+            if folder in self._vendors and self._files.read(below(folder, "go.mod")) is None:
+                yield path
+
+    def _load(self, path: str) -> None:
+        self._manifests[parent(path)] = path
+        self._modules[parent(path)] = parse_module(self._read(path))
 
     def _here(self, base: str, text: str) -> tuple[str | None, str]:
         """The folder of the module that `text` means from `base`, or None and why."""
@@ -94,8 +102,8 @@ class Modules:
         if folder is None:
             return None, "is outside the repository"
         # A folder reached through a link is not among the named files.
-        if folder not in self._modules and self._files.read(_file(folder, "go.mod")) is not None:
-            self._load(folder)
+        if folder not in self._modules and self._files.read(below(folder, "go.mod")) is not None:
+            self._load(below(folder, "go.mod"))
         return (folder, "") if folder in self._modules else (None, "is not a module of the repository")
 
     def _used(self, base: str, workspace: ModuleFile) -> list[str]:
@@ -104,7 +112,7 @@ class Modules:
         for text, line in workspace.uses:
             folder, why = self._here(base, text)
             if folder is None:
-                self.problems.append((_file(base, "go.work"), f"line {line}: {text!r} {why}"))
+                self.problems.append((below(base, "go.work"), f"line {line}: {text!r} {why}"))
             else:
                 used[folder] = None
         return list(used)
@@ -134,44 +142,46 @@ class Modules:
         self._above.update(dict.fromkeys(trail, found))
         return found
 
-    def _joined(self, folder: str, modules: Sequence[str], manifests: Sequence[str]) -> Scope:
-        """The scope of main modules, with the vendor folder of `folder` and the replacements of the manifests."""
-        vendor = _file(folder, "vendor")
-        scope = Scope(vendor=vendor if f"{vendor}/modules.txt" in self._files.paths else None)
+    def _joined(self, work: str, modules: Sequence[str]) -> Scope:
+        """The scope of main modules: those of a go.work, or one alone where `work` is empty."""
+        main: dict[str, str] = {}
         required: defaultdict[str, set[str]] = defaultdict(set)
         for module in modules:
             file = self._modules[module]
             if file.module:
-                scope.main.setdefault(file.module, module)
+                main.setdefault(file.module, module)
             for path, version in file.requires.items():
                 required[path].add(version)
-        scope.local.update(scope.main)
-        scope.published.update(path for path, versions in required.items() if not all(map(_is_placeholder, versions)))
-        self._replace(scope, required, [each for manifest in manifests for each in self._replaced.get(manifest, ())])
-        return scope
+        manifests = [*([work] if work else ()), *(self._manifests[module] for module in modules)]
+        found = self._replacing(required, [each for path in manifests for each in self._replaced.get(path, ())])
+        local = {path: folder for path, folder in found.items() if folder is not None} | main
+        elsewhere = {path for path, folder in found.items() if folder is None}
+        elsewhere |= {path for path, versions in required.items() if not all(map(_is_placeholder, versions))}
+        tiers = (Tier(main), *self._vendor(work, parent(work) if work else modules[0]), Tier(local))
+        return Scope(tiers, main, local, frozenset(elsewhere))
 
-    def _replace(self, scope: Scope, required: dict[str, set[str]], replaced: Sequence[_Replaced]) -> None:
+    def _vendor(self, work: str, folder: str) -> Iterator[Tier]:
+        """The vendor folder beside a manifest, unless its modules.txt is of the other kind: of a workspace or not."""
+        vendored = self._vendors.get(folder)
+        if vendored is not None and vendored.workspace == bool(work):
+            go = self._workspaces[folder].go if work else self._modules[folder].go
+            yield Tier({"": below(folder, "vendor")}, whole=True, listed=vendored.packages if go >= _LISTED else None)
+
+    def _replacing(self, required: Mapping[str, set[str]], replaced: Sequence[_Replaced]) -> dict[str, str | None]:
+        """Folders of the module paths that are replaced, None where another repository takes their place."""
         # The replacement of one version comes before that of all; sorting keeps a go.work's before a go.mod's.
-        done: set[str] = set()
+        found: dict[str, str | None] = {}
         for each, folder in sorted(replaced, key=lambda pair: not pair[0].version):
             versions = required.get(each.path)
-            if each.path in done or (each.version and versions and each.version not in versions):
-                continue
-            done.add(each.path)
-            if folder is None:
-                scope.published.add(each.path)
-            else:
-                scope.local.setdefault(each.path, folder)
+            if not (each.version and versions and each.version not in versions):
+                found.setdefault(each.path, folder)
+        return found
 
 
 def _upward(folder: str) -> Iterator[str]:
     """The folder and those above it, nearest first."""
     yield folder
     yield from ancestors(folder)
-
-
-def _file(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
 
 
 def _is_placeholder(version: str) -> bool:

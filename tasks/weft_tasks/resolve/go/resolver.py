@@ -11,6 +11,7 @@ from weft_storage.model.languages import Family
 from weft_storage.model.paths import decode_text, encode_text, join, parent
 from weft_storage.model.settings import Settings
 from weft_tasks.resolve.base import Index, Project, RepositoryFiles
+from weft_tasks.resolve.go.layout import is_hidden
 from weft_tasks.resolve.go.project import EXTERNAL, PACKAGE, STANDARD_LIBRARY, GoProject, question
 from weft_tasks.resolve.go.standard import STANDARD_PACKAGES
 
@@ -69,7 +70,8 @@ def _relative(importer: str, imported: Import, index: Index) -> Resolution:
 
 def _absolute(importer: str, imported: Import, index: Index) -> Resolution:
     scope = index.ask(Family.GO, question("scope", encode_text(parent(importer))))
-    status, found = index.ask(Family.GO, question("import", scope, imported.specifier))
+    verb = "fixture" if is_hidden(parent(importer)) else "import"
+    status, found = index.ask(Family.GO, question(verb, scope, imported.specifier))
     if status == PACKAGE:
         return _package(decode_text(found), importer, imported)
     if status == EXTERNAL:
