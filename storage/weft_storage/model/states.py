@@ -61,11 +61,33 @@ class Components(msgspec.Struct, frozen=True):
     components: tuple[tuple[str, ...], ...] = ()
 
 
+class Tracked(msgspec.Struct, frozen=True, array_like=True):
+    """A component with its identity within the project, the run it is there since, and how many members it may have.
+
+    `accepted` is 0 for one that came after the project's first run and was not accepted since.
+    """
+
+    id: int
+    since: int
+    accepted: int
+    members: tuple[str, ...]
+
+
+class Lineage(msgspec.Struct, frozen=True):
+    """State `lineage`: the components of the last complete run, sorted by their first members; unlike all other states
+    it depends on the runs before. `next_id` is 0 where no run has recorded one.
+    """
+
+    next_id: int = 0
+    components: tuple[Tracked, ...] = ()
+
+
 STATE_NAMES: Mapping[type[msgspec.Struct], str] = {
     Names: "names",
     Inputs: "inputs",
     Affected: "affected",
     Components: "components",
+    Lineage: "lineage",
 }
 
 

@@ -12,9 +12,10 @@ from weft_storage.backends import Store
 from weft_storage.model.edges import Edge, Outside, Status
 from weft_storage.model.files import ChangeKind, FileRecord, FileStatus
 from weft_storage.model.runs import ImporterRow, Problem, Publication, Run, RunState
-from weft_storage.model.states import STATE_NAMES, Components, Inputs, Names, encode_state
+from weft_storage.model.states import STATE_NAMES, Components, Inputs, Lineage, Names, encode_state
 from weft_tasks.finalize.analysis import affected, components
 from weft_tasks.finalize.graphs import FileGraph, from_rows, from_stored, union, without
+from weft_tasks.finalize.lineage import first_lineage, next_lineage
 from weft_tasks.finalize.merge import Known, Scanned, is_analyzed, merge
 from weft_tasks.finalize.states import load_state
 from weft_tasks.finalize.watching import Clock, Progress
@@ -87,6 +88,7 @@ def finalize(
             states.append(merged.inputs)
         if not same_graph:
             states.append(Components(cyclic))
+        states += _lineage(store, run, cyclic)
         publication = Publication(
             run=run,
             files=[record for path, record in sorted(records.items()) if record != known.records.get(path)],
@@ -96,6 +98,21 @@ def finalize(
             states={STATE_NAMES[type(state)]: encode_state(state) for state in states},
         )
     return _publish(store, publication, clock)
+
+
+def _lineage(store: Store, run: Run, cyclic: Collection[tuple[str, ...]]) -> list[Lineage]:
+    """The identities of the components, if they are others than before.
+
+    A run that is not complete lacks edges: what seems to have vanished in it may be there again in the next.
+    """
+    before = load_state(store, run.project, Lineage)
+    known = before
+    if not known.next_id:
+        published = store.published(run.project)
+        earlier = load_state(store, run.project, Components).components if published else cyclic
+        known = first_lineage(earlier, published.id if published else run.id)
+    now = known if run.state is RunState.INCOMPLETE else next_lineage(known, cyclic, run.id)
+    return [now] if now != before else []
 
 
 def file_changes(known: Known, records: Mapping[str, FileRecord], paths: Collection[str]) -> dict[str, ChangeKind]:
