@@ -89,7 +89,7 @@ def test_the_scan_document_holds_what_the_interface_promises() -> None:
     written = read(scan_document(sample_run("p")))
     phases = ["snapshot", "diff", "extract", "resolve", "merge", "analyze"]
     counts = ["files", "analyzed", "unchanged", "cached", "skipped", "failed"]
-    counts += ["added", "modified", "deleted", "inputs", "inputs_changed"]
+    counts += ["added", "modified", "deleted", "inputs", "inputs_changed", "resolved"]
     assert list(written["seconds"]) == phases
     assert list(written["counts"]) == counts
     assert written["counts"]["modified"] == 0

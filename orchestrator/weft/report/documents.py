@@ -40,7 +40,8 @@ class EdgeEntry(msgspec.Struct, frozen=True, kw_only=True):
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """Source files of a run: all of them, what became of them, and how they differ from the last published run.
 
-    `inputs` are the other files that the graph depends on: manifests, and whatever else an edge leads to.
+    `inputs` are the other files that the graph depends on: manifests, and whatever else an edge leads to. `resolved`
+    are the files whose imports were resolved by this run; the edges of all others were taken over as they were.
     """
 
     files: int = 0
@@ -54,6 +55,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     deleted: int = 0
     inputs: int = 0
     inputs_changed: int = 0
+    resolved: int = 0
 
 
 class Seconds(msgspec.Struct, frozen=True, kw_only=True):

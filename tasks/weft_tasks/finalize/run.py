@@ -72,7 +72,7 @@ def finalize(
         run = replace(
             run,
             state=RunState.INCOMPLETE if failed else RunState.PUBLISHED,
-            counts=run.counts | _count(known, records, changes),
+            counts=run.counts | _count(known, records, changes) | {"resolved": len(merged.rows)},
             edges=len(new.importers),
             unresolved=sum(each[Status.UNRESOLVED.value] for each in coverage.values()),
             affected=len(found.files),
