@@ -1,21 +1,23 @@
 """go list: where the import paths of every Go file lead, as the go command resolves them from the file's module.
 
 The imports are those that Go's own parser reads, of every file: test files, and files that build constraints leave out
-here, count too. Each distinct path of a module is asked for with `go list -e -find`.
+here, count too. Each distinct path of a module is asked for with `go list -e -find`; for files beneath no go.mod,
+go/build is asked in GOPATH mode.
 """
 
 import json
 import os
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache as cached
 from pathlib import Path
 from typing import Any
 
 from conformance.base import Answers, ConformanceError, Pair
 from conformance.corpora import kept
-from conformance.go.toolchain import Go, find_go, list_packages, prepare
+from conformance.go.gopath import find_packages
+from conformance.go.toolchain import Go, find_go, list_packages, prepare, stand_ins
 from conformance.graphs import WeftGraph
 from conformance.installation import cache
 from weft_storage.model.edges import Edge
@@ -38,8 +40,9 @@ class GoList:
         return find_go().version
 
     def answers(self, root: str, graph: WeftGraph) -> Answers:
-        with kept(root, [path for path in graph.paths if basename(path) in ("go.mod", "go.sum", "go.work")]):
-            return _answers(root, graph)
+        changed = [path for path in graph.paths if basename(path) in ("go.mod", "go.sum", "go.work", "modules.txt")]
+        with kept(root, changed), stand_ins(root, graph.paths) as modules:
+            return _answers(root, graph, modules)
 
     def pair_of(self, edge: Edge) -> Pair | None:
         if edge.kind not in _KINDS or not edge.importer.endswith(".go"):
@@ -49,16 +52,18 @@ class GoList:
         return edge.importer, imported
 
 
-def _answers(root: str, graph: WeftGraph) -> Answers:
+def _answers(root: str, graph: WeftGraph, modules: list[str]) -> Answers:
     go = find_go()
     imports, unread = _parsed(go, root, sorted(path for path in graph.files if path.endswith(".go")))
-    modules = sorted(parent(path) for path in graph.paths if basename(path) == "go.mod")
     works = [parent(path) for path in graph.paths if basename(path) == "go.work"]
     modes, failed = prepare(go, root, modules, works)
     found = _Found(unread=unread)
     for module, files in _by_module(imports, modules).items():
-        if module is None or module in failed:
-            found.unread.update(dict.fromkeys(files, "no go.mod" if module is None else failed[module]))
+        if module is None:
+            _ask_go_build(_parser(go), root, files, imports, found)
+            continue
+        if module in failed:
+            found.unread.update(dict.fromkeys(files, failed[module]))
             continue
         paths = sorted({path for file in files for path, _ in imports[file] if path != "C"})
         try:
@@ -70,6 +75,17 @@ def _answers(root: str, graph: WeftGraph) -> Answers:
         for file in files:
             found.add(file, imports[file], places)
     return Answers(found.pairs, dict.fromkeys(found.read), found.unread, frozenset(found.external))
+
+
+def _ask_go_build(program: str, root: str, files: list[str], imports: Mapping[str, _Imports], found: "_Found") -> None:
+    """Add the answers for files beneath no go.mod."""
+    asked = {(parent(file), path) for file in files for path, _ in imports[file] if path != "C"}
+    told = find_packages(program, root, map(parent, files), asked)
+    places = {key: _place(root, package) for key, package in told.items()}
+    for file in files:
+        found.add(
+            file, imports[file], {path: place for (folder, path), place in places.items() if folder == parent(file)}
+        )
 
 
 class _Found:
@@ -133,7 +149,7 @@ def _place(root: str, package: dict[str, Any]) -> tuple[str, bool] | None:
     if relative == ".." or relative.startswith("../"):
         return None
     ignored = [
-        name for name in package.get("IgnoredGoFiles", ()) if not name.endswith("_test.go") and name[0] not in "._"
+        name for name in package.get("IgnoredGoFiles") or () if not name.endswith("_test.go") and name[0] not in "._"
     ]
     if ignored or any(package.get(kind) for kind in ("GoFiles", "CgoFiles", "InvalidGoFiles")):
         return relative, False

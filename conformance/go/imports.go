@@ -1,20 +1,37 @@
-// Command imports prints the imports of Go files as Go's own parser reads them, and needs nothing but the standard library.
+// Command imports asks Go's own packages about Go files, and needs nothing but the standard library.
 //
-// Standard input: a file per line. Standard output: a JSON object per file, in that order.
+//	imports           the imports of each file, as go/parser reads them
+//	imports resolve   where each import leads in GOPATH mode, as go/build finds it (with GO111MODULE=off)
+//
+// Standard input: a file per line, or a folder, a tab and an import path. Standard output: a JSON object per line.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
+	"go/build"
 	"go/parser"
 	"go/token"
 	"os"
 	"strconv"
+	"strings"
 )
 
 type spec struct {
 	Path string
 	Line int
+}
+
+// A found package, with the names that "go list -json" gives the same things.
+type found struct {
+	Dir            string
+	Standard       bool
+	GoFiles        []string
+	CgoFiles       []string
+	IgnoredGoFiles []string
+	InvalidGoFiles []string
+	TestGoFiles    []string
+	ImportComment  string
 }
 
 type file struct {
@@ -30,7 +47,14 @@ func main() {
 	defer out.Flush()
 	encoder := json.NewEncoder(out)
 	for lines.Scan() {
-		if err := encoder.Encode(read(lines.Text())); err != nil {
+		var found any
+		if len(os.Args) > 1 && os.Args[1] == "resolve" {
+			folder, path, _ := strings.Cut(lines.Text(), "\t")
+			found = resolve(folder, path)
+		} else {
+			found = read(lines.Text())
+		}
+		if err := encoder.Encode(found); err != nil {
 			os.Exit(1)
 		}
 	}
@@ -56,4 +80,19 @@ func read(name string) file {
 		found.Imports = append(found.Imports, spec{path, positions.PositionFor(each.Pos(), false).Line})
 	}
 	return found
+}
+
+// resolve gives what of the package could be read: errors, such as files of several packages, are of no interest.
+func resolve(folder, path string) found {
+	read, _ := build.Import(path, folder, build.ImportComment)
+	return found{
+		Dir:            read.Dir,
+		Standard:       read.Goroot,
+		GoFiles:        read.GoFiles,
+		CgoFiles:       read.CgoFiles,
+		IgnoredGoFiles: read.IgnoredGoFiles,
+		InvalidGoFiles: read.InvalidGoFiles,
+		TestGoFiles:    read.TestGoFiles,
+		ImportComment:  read.ImportComment,
+	}
 }

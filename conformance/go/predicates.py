@@ -64,20 +64,24 @@ def _is_passed_over(folder: str) -> bool:
 
 
 def _follow_one_layout(home: str, away: str, evidence: Evidence) -> bool:
-    """Whether one prefix, put before the folders of both modules, gives their module paths."""
-    paths = [re.sub(r"/v[0-9]+$", "", _module_path(folder, evidence)) for folder in (home, away)]
+    """Whether one prefix, put before the folders of both modules, gives their module paths; but for a final /v2."""
+    paths = [_module_path(folder, evidence) for folder in (home, away)]
     if not paths[0]:
-        return f"/{paths[1]}".endswith(f"/{away}")
-    folders = [home, away]
+        return bool(_prefixes(paths[1], away))
     shared = os.path.commonpath([f"/{home}", f"/{away}"])[1:]
-    for length in range(len(shared.split("/")) + 1 if shared else 1):
-        above = "/".join(shared.split("/")[:length])
-        rests = [folder[len(above) :].strip("/") for folder in folders]
-        if all(f"/{path}".endswith(f"/{rest}") for path, rest in zip(paths, rests, strict=True) if rest):
-            prefixes = {path[: len(path) - len(rest)].rstrip("/") for path, rest in zip(paths, rests, strict=True)}
-            if len(prefixes) == 1:
-                return True
+    for above in (shared, *ancestors(shared)):
+        rests = [folder[len(above) :].strip("/") for folder in (home, away)]
+        if _prefixes(paths[0], rests[0]) & _prefixes(paths[1], rests[1]):
+            return True
     return False
+
+
+def _prefixes(path: str, folder: str) -> set[str]:
+    """What may stand before a folder in the path of its module."""
+    paths = {path, re.sub(r"/v[0-9]+$", "", path)}
+    return {
+        each.removesuffix(folder).rstrip("/") for each in paths if f"/{each}".endswith(f"/{folder}" if folder else "")
+    }
 
 
 def _modules_above(path: str, evidence: Evidence) -> Iterator[str]:

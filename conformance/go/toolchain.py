@@ -6,19 +6,24 @@ exported copy, so that a path which only they provide is found nowhere, which is
 
 import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from conformance.base import ConformanceError
 from conformance.installation import cache
-from weft_storage.model.paths import ancestors
+from weft_storage.model.paths import ancestors, basename, parent
 
 # Paths on one command line; Linux takes 128 KiB a word and 2 MiB in all.
 _BATCH = 2000
+
+# The path of a module whose go.mod is empty: it keeps its folder out of the module around it.
+_NAMELESS = "nameless.invalid/module"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,21 @@ class Mode:
     flag: str
 
 
+@contextmanager
+def stand_ins(root: str, paths: Collection[str]) -> Iterator[list[str]]:
+    """The folders of all modules, while a vendor.mod stands as go.mod where there is none (as with `-modfile`)."""
+    found = {parent(path) for path in paths if basename(path) == "go.mod"}
+    others = {parent(path) for path in paths if basename(path) == "vendor.mod"} - found
+    others = {folder for folder in others if is_vendored(root, folder)}
+    for folder in others:
+        shutil.copyfile(Path(root, folder, "vendor.mod"), Path(root, folder, "go.mod"))
+    try:
+        yield sorted(found | others)
+    finally:
+        for folder in others:
+            Path(root, folder, "go.mod").unlink()
+
+
 def prepare(go: Go, root: str, modules: Sequence[str], works: Sequence[str]) -> tuple[dict[str, Mode], dict[str, str]]:
     """Make go.mod and go.work files fit for work without a network.
 
@@ -89,19 +109,27 @@ def prepare(go: Go, root: str, modules: Sequence[str], works: Sequence[str]) -> 
     for folder in modules:
         nearest = next((each for each in dict.fromkeys((folder, *ancestors(folder))) if each in workspaces), None)
         replaced: frozenset[str] = frozenset()
-        modes[folder] = Mode("off", "-mod=vendor" if is_vendored(root, folder) else "-mod=mod")
+        modes[folder] = Mode("off", "-mod=vendor" if is_vendored(root, folder, workspace=False) else "-mod=mod")
         if nearest is not None and Path(root, folder).resolve() in workspaces[nearest].uses:
             replaced = workspaces[nearest].replaced
-            flag = "-mod=vendor" if is_vendored(root, nearest) else "-mod=readonly"
+            flag = "-mod=vendor" if is_vendored(root, nearest, workspace=True) else "-mod=readonly"
             modes[folder] = Mode(str(Path(root, nearest, "go.work")), flag)
-        if modes[folder].flag != "-mod=vendor" and (why := _drop_outside(go, os.path.join(root, folder), replaced)):
+        if modes[folder].flag == "-mod=vendor":
+            why = _agree_with_vendor(go, os.path.join(root, folder), modes[folder])
+        else:
+            why = _drop_outside(go, os.path.join(root, folder), replaced)
+        if why:
             failed[folder] = why
     return modes, failed
 
 
-def is_vendored(root: str, folder: str) -> bool:
-    """Whether the module's dependencies lie beside it: then go.mod must stay as it is, to agree with modules.txt."""
-    return Path(root, folder, "vendor", "modules.txt").is_file()
+def is_vendored(root: str, folder: str, *, workspace: bool | None = None) -> bool:
+    """Whether dependencies lie beside a manifest: put there by `go work vendor` (`workspace`), by `go mod vendor`."""
+    listing = Path(root, folder, "vendor", "modules.txt")
+    if not listing.is_file():
+        return False
+    first = listing.read_text(errors="replace").partition("\n")[0]
+    return workspace is None or workspace == (first.startswith("## ") and "workspace" in first[3:].split("; "))
 
 
 def list_packages(go: Go, folder: str, mode: Mode, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -129,6 +157,21 @@ def _objects(text: str) -> list[dict[str, Any]]:
     return found
 
 
+def _agree_with_vendor(go: Go, folder: str, mode: Mode) -> str:
+    """Let a go.mod and its modules.txt agree where they do not: the go command would say nothing else.
+
+    What is required, and which of it is replaced, is then told by neither; what is vendored stays.
+    """
+    listed = go.run(folder, "list", "-mod=vendor", "-m", work=mode.work)
+    if listed.returncode == 0 or "inconsistent vendoring" not in listed.stderr or mode.work != "off":
+        return "" if "inconsistent vendoring" not in listed.stderr else listed.stderr.strip()[-300:]
+    listing = Path(folder, "vendor", "modules.txt")
+    lines = listing.read_text(errors="replace").split("\n")
+    lines = [re.sub(r" => .*", "", line) for line in lines if not line.startswith("## ")]
+    listing.write_text("\n".join(lines))
+    return _drop_outside(go, folder, frozenset())
+
+
 def _drop_outside(go: Go, folder: str, replaced_above: frozenset[str]) -> str:
     """Drop what a go.mod needs from outside; why it cannot be, or nothing."""
     read = go.run(folder, "mod", "edit", "-json", "go.mod", work="off")
@@ -144,6 +187,8 @@ def _drop_outside(go: Go, folder: str, replaced_above: frozenset[str]) -> str:
             old = each["Old"]
             edits.append(f"-dropreplace={old['Path']}" + (f"@{old['Version']}" if old.get("Version") else ""))
     edits += [f"-droptool={each['Path']}" for each in written.get("Tool") or []]
+    if not (written.get("Module") or {}).get("Path"):
+        edits.append(f"-module={_NAMELESS}")
     done = go.run(folder, "mod", "edit", *edits, f"-go={go.language}", "-toolchain=none", "go.mod", work="off")
     return done.stderr.strip()[-300:]
 
