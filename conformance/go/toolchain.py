@@ -158,18 +158,23 @@ def _objects(text: str) -> list[dict[str, Any]]:
 
 
 def _agree_with_vendor(go: Go, folder: str, mode: Mode) -> str:
-    """Let a go.mod and its modules.txt agree where they do not: the go command would say nothing else.
+    """Let a go.mod agree with its modules.txt where it does not: the go command would say nothing else.
 
-    What is required, and which of it is replaced, is then told by neither; what is vendored stays.
+    It then requires the very modules that are vendored, and replaces none. Gives what is wrong still.
     """
-    listed = go.run(folder, "list", "-mod=vendor", "-m", work=mode.work)
-    if listed.returncode == 0 or "inconsistent vendoring" not in listed.stderr or mode.work != "off":
-        return "" if "inconsistent vendoring" not in listed.stderr else listed.stderr.strip()[-300:]
+    stale = "inconsistent vendoring" in go.run(folder, "list", "-mod=vendor", "-m", work=mode.work).stderr
+    if not stale or mode.work != "off":
+        return "inconsistent vendoring of a workspace" if stale else ""
     listing = Path(folder, "vendor", "modules.txt")
-    lines = listing.read_text(errors="replace").split("\n")
-    lines = [re.sub(r" => .*", "", line) for line in lines if not line.startswith("## ")]
+    modules, lines = [], []
+    for line in listing.read_text(errors="replace").split("\n"):
+        if found := re.match(r"# (\S+) (v\S+)", line):
+            modules.append(f"-require={found[1]}@{found[2]}")
+            lines += [found[0], "## explicit"]
+        elif not line.startswith("#"):
+            lines.append(line)
     listing.write_text("\n".join(lines))
-    return _drop_outside(go, folder, frozenset())
+    return _drop_outside(go, folder, frozenset()) or _edit(go, folder, modules)
 
 
 def _drop_outside(go: Go, folder: str, replaced_above: frozenset[str]) -> str:
@@ -189,8 +194,12 @@ def _drop_outside(go: Go, folder: str, replaced_above: frozenset[str]) -> str:
     edits += [f"-droptool={each['Path']}" for each in written.get("Tool") or []]
     if not (written.get("Module") or {}).get("Path"):
         edits.append(f"-module={_NAMELESS}")
-    done = go.run(folder, "mod", "edit", *edits, f"-go={go.language}", "-toolchain=none", "go.mod", work="off")
-    return done.stderr.strip()[-300:]
+    return _edit(go, folder, [*edits, f"-go={go.language}", "-toolchain=none"])
+
+
+def _edit(go: Go, folder: str, edits: Sequence[str]) -> str:
+    """Edit a go.mod; what is wrong with that, or nothing."""
+    return go.run(folder, "mod", "edit", *edits, "go.mod", work="off").stderr.strip()[-300:]
 
 
 @dataclass(frozen=True, slots=True)
