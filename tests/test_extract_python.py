@@ -210,7 +210,7 @@ def test_bytes_that_are_not_utf8_are_a_problem_with_a_line() -> None:
 
 
 def test_relative_dynamic_imports_keep_their_package() -> None:
-    (found,) = facts_of("import_module('..x', package='a.b')").imports
+    found, _ = facts_of("import_module('..x', package='a.b')").imports
     assert (found.specifier, found.detail, found.kind) == ("..x", "a.b", EdgeKind.DYNAMIC)
 
 

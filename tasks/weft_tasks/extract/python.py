@@ -5,10 +5,8 @@ class bodies are walked, function bodies never, so that the cost beside the pars
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from unicodedata import normalize
 
 import msgspec
 from blake3 import blake3
@@ -18,7 +16,10 @@ from weft_storage.model.facts import Declaration, DeclarationKind, EdgeKind, Fil
 from weft_storage.model.interfaces.python import PythonInterface
 from weft_storage.model.languages import Language
 from weft_tasks.extract.grammar import parser_of
+from weft_tasks.extract.python_paths import AddedPath, added_paths
 from weft_tasks.extract.python_source import readable
+from weft_tasks.extract.python_strings import dotted_strings
+from weft_tasks.extract.python_tree import Ranges, Seeker, arguments_of, call_of, string_of, strings_of, text_of
 
 _IMPORT = re.compile(rb"import(?:_module|__)?+(?!\w)")
 _TYPE_CHECKING = re.compile(rb"TYPE_CHECKING(?!\w)")
@@ -31,7 +32,6 @@ _PLAIN_IMPORT = re.compile(r"import[ ](\w++(?:\.\w++)*+)")
 _KEYWORDS = frozenset({"import", "from", "as"})
 _TOKEN = re.compile(r"#[^\n]*+|\\\n|\w++|[.,*()\n]")
 _NAME = re.compile(r"\w++")
-_LITERAL = re.compile(rb"""[uUrR]?+(\"\"\"|'''|"|')([^\\"']*+)\1""")
 _LEVEL = re.compile(rb"[0-9]{1,2}")
 # What a module name in a string cannot hold; hyphens and the like are importable with import_module.
 _NOT_A_MODULE = re.compile(r"[\s/\\\0]|[^.]\.\.|[^.]\.\Z|\A\.*\Z")
@@ -51,14 +51,11 @@ _PATTERNS = frozenset(
         *("expression_list", "tuple", "list", "list_splat", "as_pattern_target"),
     }
 )
-_SEQUENCES = frozenset({"list", "tuple", "set", "expression_list", "parenthesized_expression", "tuple_expression"})
 _SCOPES = frozenset({"function_definition", "class_definition", "lambda"})
 # Deeper classes are not read: each is hashed with all that it holds, which would grow with the square of the depth.
 _MAX_CLASS_DEPTH = 32
 # Conditions and expressions that people write are not nested deeper; climbing further would cost the square of it.
 _MAX_CLIMB = 50
-# The next place is most often in the statement after this one; beyond, going down again from above is faster.
-_MAX_BESIDE = 6
 # The children of an ERROR node are one long list, searched from its beginning.
 _MAX_BROKEN = 1000
 
@@ -80,85 +77,34 @@ def extract(source: bytes, language: Language) -> FileFacts:
     imports.read(root)
     module = _Module(text, guards, imports.statements)
     module.read(root)
+    added = added_paths(root, text)
+    named = {each.specifier for each in imports.found}
+    strings = (each for each in dotted_strings(root, text) if each[0] not in named)
+    found = [*_searching(imports.found, added), *(Import(name, EdgeKind.STRING, line) for name, line in strings)]
     if root.has_error:
         problems = (*problems, f"line {_first_error(root)}: not read as Python syntax")
     return FileFacts(
         language=language,
-        imports=tuple(imports.found),
+        imports=tuple(sorted(found, key=lambda each: each.line)),
         declarations=module.declarations(),
-        interface=msgspec.msgpack.encode(module.interface()),
+        interface=msgspec.msgpack.encode(module.interface(added)),
         problems=problems,
     )
 
 
-class _Ranges:
-    """Byte ranges, for asking whether a place lies in one."""
-
-    def __init__(self, ranges: list[tuple[int, int]]) -> None:
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        for start, end in sorted(ranges):
-            if self._ends and start <= self._ends[-1]:
-                self._ends[-1] = max(end, self._ends[-1])
-            else:
-                self._starts.append(start)
-                self._ends.append(end)
-
-    def holds(self, place: int) -> bool:
-        if not self._starts:
-            return False
-        last = bisect_right(self._starts, place) - 1
-        return last >= 0 and place < self._ends[last]
-
-
-class _Seeker:
-    """Finds what stands at ever later places of a tree, in one pass over it.
-
-    Asking the root for each place, or a node for its parent, takes time that grows with the depth of the tree.
-    """
-
-    def __init__(self, root: Node) -> None:
-        self._cursor = root.walk()
-
-    def at(self, place: int) -> Node | None:
-        """The innermost node at a byte; no place may lie before the last one."""
-        cursor = self._cursor
-        node = cursor.node
-        beside = _MAX_BESIDE
-        while node is not None and node.end_byte <= place:
-            if beside and cursor.goto_next_sibling():
-                beside -= 1
-                node = cursor.node
-            else:
-                node = cursor.node if cursor.goto_parent() else None
-        if node is None or node.start_byte > place:
-            return None
-        while cursor.goto_first_child_for_byte(place) is not None:
-            inner = cursor.node
-            if inner is None or inner.start_byte > place:
-                cursor.goto_parent()
-                break
-            node = inner
-        return node
-
-    def parent(self) -> Node | None:
-        """The node around the last one that `at` or this gave."""
-        return self._cursor.node if self._cursor.goto_parent() else None
-
-
-def _type_only_ranges(root: Node, text: bytes) -> _Ranges:
+def _type_only_ranges(root: Node, text: bytes) -> Ranges:
     """Where the text runs only for a type checker: the body of `if TYPE_CHECKING:`, the rest of `if not …:`."""
     ranges: list[tuple[int, int]] = []
     if b"TYPE_CHECKING" in text:
-        seeker = _Seeker(root)
+        seeker = Seeker(root)
         for match in _TYPE_CHECKING.finditer(text):
             node = seeker.at(match.start())
             if node is not None and node.type == "identifier" and node.end_byte - node.start_byte == len(match[0]):
                 ranges.extend(_guarded(node, seeker))
-    return _Ranges(ranges)
+    return Ranges(ranges)
 
 
-def _guarded(constant: Node, seeker: _Seeker) -> list[tuple[int, int]]:
+def _guarded(constant: Node, seeker: Seeker) -> list[tuple[int, int]]:
     """Where the text runs only if TYPE_CHECKING is true, given the node of the constant."""
     node, clause, holds_if = constant, None, True
     for _ in range(_MAX_CLIMB):
@@ -187,10 +133,20 @@ def _guarded(constant: Node, seeker: _Seeker) -> list[tuple[int, int]]:
     return []
 
 
+def _searching(found: Iterable[Import], added: tuple[AddedPath, ...]) -> Iterator[Import]:
+    """The imports, absolute ones with the folders that the module has added to `sys.path` before them."""
+    for each in found:
+        if not added or each.specifier.startswith("."):
+            yield each
+        else:
+            detail = "\n".join(path.as_detail() for path in added if path.line <= each.line)
+            yield msgspec.structs.replace(each, detail=detail) if detail else each
+
+
 class _Imports:
     """The imports of a module in source order (`found`), and its import statements by where they start."""
 
-    def __init__(self, text: bytes, guards: _Ranges) -> None:
+    def __init__(self, text: bytes, guards: Ranges) -> None:
         self._text = text
         self._guards = guards
         self._read_to = 0
@@ -199,7 +155,7 @@ class _Imports:
         self.statements: dict[int, list[_Taken]] = {}
 
     def read(self, root: Node) -> None:
-        seeker = _Seeker(root)
+        seeker = Seeker(root)
         for match in _IMPORT.finditer(self._text):
             node = seeker.at(match.start())
             if node is None:
@@ -221,7 +177,7 @@ class _Imports:
         if start < self._read_to:  # a statement that swallowed the next one has been read with it
             return
         self._read_to = end
-        taken = _read_statement(_text(self._text[start:end]))
+        taken = _read_statement(text_of(self._text[start:end]))
         self.statements[start] = taken
         kind = EdgeKind.TYPE if self._guards.holds(start) else EdgeKind.IMPORT
         for each in taken:
@@ -236,19 +192,19 @@ class _Imports:
         start = start + len(head) - len(head.lstrip()) if head.lstrip().startswith(b"from ") else keyword.start_byte
         return start, len(self._text) if end < 0 else end
 
-    def _call(self, identifier: Node, seeker: _Seeker) -> None:
+    def _call(self, identifier: Node, seeker: Seeker) -> None:
         called = self._text[identifier.start_byte : identifier.end_byte]
         if called not in (b"import_module", b"__import__"):
             return
-        call = _call_of(identifier, seeker)
+        call = call_of(identifier, seeker)
         self._broken += call is None
         arguments = call and call.child_by_field_name("arguments")
         if not call or not arguments:
             return
         parameters = ("name", "package") if called == b"import_module" else _DUNDER_IMPORT
-        given = dict(_arguments(arguments, parameters, self._text))
+        given = dict(arguments_of(arguments, parameters, self._text))
         name = given.get("name")
-        specifier = None if name is None else _string(name, self._text)
+        specifier = None if name is None else string_of(name, self._text)
         if specifier is not None and not _NOT_A_MODULE.search(specifier):
             reader = self._import_module if called == b"import_module" else self._dunder_import
             found = reader(specifier, given, call.start_point.row + 1)
@@ -264,7 +220,7 @@ class _Imports:
         if package.type == "identifier":
             own = self._text[package.start_byte : package.end_byte] in (b"__package__", b"__name__")
             return Import(specifier, EdgeKind.DYNAMIC, line) if own else None
-        anchor = _string(package, self._text)
+        anchor = string_of(package, self._text)
         if not anchor or anchor.startswith(".") or _NOT_A_MODULE.search(anchor):
             return None
         return Import(specifier, EdgeKind.DYNAMIC, line, detail=anchor)
@@ -277,37 +233,11 @@ class _Imports:
             digits = self._text[level.start_byte : level.end_byte]
             specifier = "." * int(digits) + specifier if _LEVEL.fullmatch(digits) else specifier
         fromlist = given.get("fromlist")
-        names = () if fromlist is None else tuple(_strings(fromlist, self._text)[0])
+        names = () if fromlist is None else tuple(strings_of(fromlist, self._text)[0])
         return Import(specifier, EdgeKind.DYNAMIC, line, names)
 
 
 _DUNDER_IMPORT = ("name", "globals", "locals", "fromlist", "level")
-
-
-def _call_of(identifier: Node, seeker: _Seeker) -> Node | None:
-    """The call whose function the identifier names, plain or as an attribute."""
-    node, parent = identifier, seeker.parent()
-    if parent is not None and parent.type == "attribute" and node.end_byte == parent.end_byte:
-        node, parent = parent, seeker.parent()
-    if parent is None or parent.type != "call" or parent.child_by_field_name("function") != node:
-        return None
-    return parent
-
-
-def _arguments(arguments: Node, parameters: tuple[str, ...], text: bytes) -> Iterator[tuple[str, Node]]:
-    """(parameter, value) of a call's arguments, up to one that is spread."""
-    position = 0
-    for node in arguments.named_children:
-        if node.type == "keyword_argument":
-            name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-            if name is not None and value is not None:
-                yield _text(text[name.start_byte : name.end_byte]), value
-        elif node.type in ("list_splat", "dictionary_splat"):
-            return
-        elif node.type != "comment":
-            if position < len(parameters):
-                yield parameters[position], node
-            position += 1
 
 
 def _read_statement(text: str) -> list[_Taken]:
@@ -405,7 +335,7 @@ def _is_name(word: str) -> bool:
 class _Module:
     """Module level and class bodies: what a module declares and binds."""
 
-    def __init__(self, text: bytes, guards: _Ranges, statements: dict[int, list[_Taken]]) -> None:
+    def __init__(self, text: bytes, guards: Ranges, statements: dict[int, list[_Taken]]) -> None:
         self._text = text
         self._guards = guards
         self._statements = statements
@@ -439,7 +369,7 @@ class _Module:
         listed = frozenset(self._all or ())
         return tuple(self._declaration(*each, listed) for each in self._declared)
 
-    def interface(self) -> PythonInterface:
+    def interface(self, added: Iterable[AddedPath]) -> PythonInterface:
         return PythonInterface(
             bindings=tuple(sorted(self._bindings)),
             from_imports=tuple(self._kept_from_imports()),
@@ -448,6 +378,7 @@ class _Module:
             dynamic="__getattr__" in self._bindings or bool(_REPLACED.search(self._text)),
             open_path=(b"__path__" in self._text and bool(_OPEN_PATH.search(self._text)))
             or b"declare_namespace(" in self._text,
+            search=tuple(each.as_detail() for each in added),
         )
 
     def _declaration(
@@ -541,7 +472,7 @@ class _Module:
                 self._extend_all(node)
 
     def _extend_all(self, value: Node | None) -> None:
-        names, complete = ([], False) if value is None else _strings(value, self._text)
+        names, complete = ([], False) if value is None else strings_of(value, self._text)
         self._all = self._all or []
         self._all.extend(names)
         self._open_all |= not complete
@@ -561,7 +492,7 @@ class _Module:
 
     def _type_alias(self, node: Node) -> None:
         left = node.child_by_field_name("left")
-        match = None if left is None else _NAME.match(_text(self._text[left.start_byte : left.end_byte]))
+        match = None if left is None else _NAME.match(text_of(self._text[left.start_byte : left.end_byte]))
         if match is not None:
             self._declared.append((match[0], DeclarationKind.TYPE_ALIAS, node, "", self._digest(node)))
             self._bind(match[0], node)
@@ -587,13 +518,13 @@ class _Module:
                 self._bind(name, target)
 
     def _bind_walruses(self, root: Node) -> None:
-        seeker = _Seeker(root)
+        seeker = Seeker(root)
         for match in _WALRUS.finditer(self._text):
             operator = seeker.at(match.start())
             node = seeker.parent() if operator is not None and operator.type == ":=" else None
             name = node.child_by_field_name("name") if node is not None else None
             if name is not None and _is_at_module_level(seeker):
-                self._bind(_text(self._text[name.start_byte : name.end_byte]), name)
+                self._bind(text_of(self._text[name.start_byte : name.end_byte]), name)
 
     def _targets(self, target: Node | None) -> list[str]:
         """The identifiers that an assignment to the target binds, in source order."""
@@ -602,7 +533,7 @@ class _Module:
         while stack:
             node = stack.pop()
             if node.type == "identifier":
-                names.append(_text(self._text[node.start_byte : node.end_byte]))
+                names.append(text_of(self._text[node.start_byte : node.end_byte]))
             elif node.type in _PATTERNS:
                 stack.extend(reversed(node.named_children))
         return names
@@ -612,13 +543,13 @@ class _Module:
 
     def _name(self, definition: Node) -> str:
         name = definition.child_by_field_name("name")
-        return "" if name is None else _text(self._text[name.start_byte : name.end_byte])
+        return "" if name is None else text_of(self._text[name.start_byte : name.end_byte])
 
     def _is(self, node: Node | None, text: bytes) -> bool:
         return node is not None and self._text[node.start_byte : node.end_byte] == text
 
 
-def _is_at_module_level(seeker: _Seeker) -> bool:
+def _is_at_module_level(seeker: Seeker) -> bool:
     for _ in range(_MAX_CLIMB):
         node = seeker.parent()
         if node is None:
@@ -630,51 +561,6 @@ def _is_at_module_level(seeker: _Seeker) -> bool:
 
 def _is_public(name: str) -> bool:
     return not name.startswith("_") or (name.startswith("__") and name.endswith("__"))
-
-
-def _strings(value: Node, text: bytes) -> tuple[list[str], bool]:
-    """The string literals of a list, a tuple or a sum of such, in order, and whether it holds nothing else."""
-    names: list[str] = []
-    complete = True
-    stack = [value]
-    while stack:
-        node = stack.pop()
-        if node.type in _SEQUENCES:
-            stack.extend(reversed(node.named_children))
-        elif node.type == "binary_operator" and _operator(node, text) == b"+":
-            stack.extend(each for each in (node.child_by_field_name(side) for side in ("right", "left")) if each)
-        elif node.type != "comment":
-            name = _string(node, text)
-            if name is None:
-                complete = False
-            else:
-                names.append(name)
-    return names, complete
-
-
-def _operator(node: Node, text: bytes) -> bytes:
-    operator = node.child_by_field_name("operator")
-    return b"" if operator is None else text[operator.start_byte : operator.end_byte]
-
-
-def _string(node: Node, text: bytes) -> str | None:
-    """The value of a string literal without escapes, adjacent parts joined; None for anything else."""
-    while node.type == "parenthesized_expression" and node.named_child_count == 1:
-        node = node.named_children[0]
-    if node.type == "string":
-        parts = [node]
-    elif node.type == "concatenated_string":
-        parts = [part for part in node.named_children if part.type != "comment"]
-    else:
-        return None
-    values = [_LITERAL.fullmatch(text, part.start_byte, part.end_byte) for part in parts]
-    return None if None in values else "".join(_text(value[2]) for value in values if value)
-
-
-def _text(raw: bytes) -> str:
-    """Source text as Python compares it: identifiers are equal under NFKC."""
-    text = raw.decode("utf-8", "replace")
-    return text if text.isascii() else normalize("NFKC", text)
 
 
 def _first_error(root: Node) -> int:

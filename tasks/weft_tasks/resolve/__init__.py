@@ -9,7 +9,7 @@ from weft_storage.model.languages import Family
 from weft_tasks.resolve.base import Resolver
 
 RESOLVER_VERSIONS: Mapping[Family, int] = {
-    Family.PYTHON: 2,
+    Family.PYTHON: 3,
     Family.TYPESCRIPT: 2,
     Family.GO: 2,
     Family.RUST: 1,

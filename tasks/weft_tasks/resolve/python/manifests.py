@@ -22,8 +22,10 @@ _VALUE = re.compile(r"""(?:"([^"\\\n]*+)"|'([^'\\\n]*+)')(\s*+:)?""")
 _PAIR = re.compile(r"""["']([^"'\\\n]*+)["']\s*+:\s*+["']([^"'\\\n]*+)["']""")
 _PACKAGE_DIR = re.compile(r"\bpackage_dir\s*+=\s*+(?:dict\s*+\(|\{)([^})]{0,10000}+)[})]")
 _FIND_WHERE = re.compile(r"""\bfind(?:_namespace)?_packages\s*+\(\s*+(?:where\s*+=\s*+)?["']([^"'\\\n]*+)["']""")
-_PACKAGES = re.compile(r"\bpackages\s*+=\s*+\[([^\]]{0,10000}+)\]")
+_PACKAGES = re.compile(r"\b(?:packages|py_modules)\s*+=\s*+\[([^\]]{0,10000}+)\]")
 _SETUP_NAME = re.compile(r"""\bname\s*+=\s*+["']([A-Za-z0-9][A-Za-z0-9._-]*+)["']""")
+_SETUP_CALL = re.compile(r"\bsetup\s*+\(")
+_SETUP_TOOL = re.compile(r"\b(?:setuptools|distutils|skbuild)\b")
 _LIST = r"""((?:[^\]"'#]{1,20}+|"[^"\n]{0,200}+"|'[^'\n]{0,200}+'|\#[^\n]{0,300}+){0,2000}+)"""
 _SETUP_REQUIRES = re.compile(
     r"\b(?:install_requires|tests_require|setup_requires|requires|requirements)\s*+=\s*+\[" + _LIST + r"\]"
@@ -36,16 +38,20 @@ class Manifest:
     """What one manifest says; paths as written, relative to its folder.
 
     `roots` are folders that hold top-level modules and are packaged from; `search` are such folders only for tests and
-    tools. `packages` are folders of packages that are named. `requires` are distributions. `distributes` says that the
-    folder is built into a distribution, not merely configured.
+    tools. `packages` are folders of packages that are named, `renamed` (dotted name, folder) those of packages that are
+    called otherwise. `patterns` are globs of roots. `requires` are distributions. `distributes` says that the folder is
+    built into a distribution, not merely configured; `imports_tests_alone` that pytest leaves `sys.path` as it is.
     """
 
     name: str = ""
     roots: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    patterns: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     distributes: bool = False
+    imports_tests_alone: bool = False
     problem: str = ""
 
 
@@ -59,6 +65,8 @@ def read_manifest(basename: str, source: bytes) -> Manifest:
             return _read_toml(text, _from_pyproject)
         case "Pipfile":
             return _read_toml(text, _from_pipfile)
+        case "pants.toml":
+            return _read_toml(text, _from_pants)
         case "setup.cfg" | "pytest.ini" | "tox.ini":
             return _from_ini(text)
         case "setup.py":
@@ -83,6 +91,7 @@ def _read_toml(text: str, read: Any) -> Manifest:
 def _from_pyproject(document: dict[str, Any]) -> Manifest:
     roots: list[str] = []
     packages: list[str] = []
+    pytest = _table(document, "tool", "pytest", "ini_options") or _table(document, "tool", "pytest")
     for read in (_setuptools, _hatch, _poetry, _pdm, _maturin, _uv, _flit, _scikit_build):
         more_roots, more_packages = read(document)
         roots += more_roots
@@ -93,14 +102,15 @@ def _from_pyproject(document: dict[str, Any]) -> Manifest:
         roots=_unique(roots),
         search=_unique(
             [
-                *_texts(_table(document, "tool", "pytest", "ini_options").get("pythonpath")),
-                *_texts(_table(document, "tool", "pytest").get("pythonpath")),
+                *(path for text in _texts(pytest.get("pythonpath")) for path in text.split()),
                 *_texts(_table(document, "tool", "ruff").get("src")),
             ]
         ),
         packages=_unique(packages),
+        renamed=_renamed(_table(document, "tool", "setuptools", "package-dir").items()),
         requires=_unique(_pyproject_requires(document)),
         distributes=bool(project or poetry or "build-system" in document),
+        imports_tests_alone=_imports_alone(" ".join(_texts(pytest.get("addopts")))),
     )
 
 
@@ -110,8 +120,8 @@ def _setuptools(document: dict[str, Any]) -> tuple[list[str], list[str]]:
     roots += _texts(_table(tool, "packages", "find").get("where"))
     named = tool.get("packages")
     base = roots[0] if roots else "."
-    if isinstance(named, list):
-        packages += [f"{base}/{name.replace('.', '/')}" for name in _texts(named)]
+    for name in [*_texts(named), *_texts(tool.get("py-modules"))]:
+        packages.append(f"{base}/{name.replace('.', '/')}")
     return roots, packages
 
 
@@ -186,6 +196,13 @@ def _pyproject_requires(document: dict[str, Any]) -> list[str]:
     return names
 
 
+def _from_pants(document: dict[str, Any]) -> Manifest:
+    """Pants' source roots: `/x` is beneath the folder of pants.toml, `x` anywhere; its defaults where it says none."""
+    written = _table(document, "source").get("root_patterns")
+    patterns = _texts(written) if isinstance(written, list) else ["/", "src", "src/python", "src/py"]
+    return Manifest(patterns=_unique(patterns))
+
+
 def _from_pipfile(document: dict[str, Any]) -> Manifest:
     names = [name for key in ("packages", "dev-packages") for name in _table(document, key)]
     return Manifest(requires=_unique(names))
@@ -208,6 +225,7 @@ def _from_ini(text: str) -> Manifest:
     ]
     roots, packages = _package_dir(pairs)
     roots += lines("options.packages.find", "where")
+    packages += [f"{roots[0] if roots else '.'}/{name}" for name in lines("options", "py_modules")]
     requires = lines("options", "install_requires") + lines("options", "setup_requires")
     if parser.has_section("options.extras_require"):
         for key in parser.options("options.extras_require"):
@@ -215,6 +233,8 @@ def _from_ini(text: str) -> Manifest:
     search = [*lines("pytest", "pythonpath"), *lines("tool:pytest", "pythonpath")]
     return Manifest(
         name=_first(lines("metadata", "name")),
+        renamed=_renamed(pairs),
+        imports_tests_alone=_imports_alone(" ".join([*lines("pytest", "addopts"), *lines("tool:pytest", "addopts")])),
         roots=_unique(roots),
         search=_unique([each for line in search for each in line.split()]),
         packages=_unique(packages),
@@ -226,7 +246,7 @@ def _from_ini(text: str) -> Manifest:
 def _from_setup(text: str) -> Manifest:
     """setup.py is a program; its literals are read where they stand after the usual names."""
     text = text[:_MAX_SETUP]
-    if max(text.count(word) for word in ("require", "package_dir", "packages")) > _MAX_SETUP_WORDS:
+    if max(text.count(word) for word in ("require", "package_dir", "packages", "py_modules")) > _MAX_SETUP_WORDS:
         return Manifest(distributes=True, problem="not read: it looks generated")
     pairs = [(m[1], m[2]) for found in _PACKAGE_DIR.finditer(text) for m in _PAIR.finditer(found[1])]
     roots, packages = _package_dir(pairs)
@@ -242,8 +262,9 @@ def _from_setup(text: str) -> Manifest:
         name=name[1] if name else "",
         roots=_unique(roots),
         packages=_unique(packages),
+        renamed=_renamed(pairs),
         requires=_unique(_requirements(requires)),
-        distributes=True,
+        distributes=bool(_SETUP_CALL.search(text) and _SETUP_TOOL.search(text)),
     )
 
 
@@ -260,6 +281,21 @@ def _package_dir(pairs: Iterable[tuple[Any, Any]]) -> tuple[list[str], list[str]
             packages.append(folder)
             roots.append(folder.rstrip("/")[: -len(name)].rstrip("/") or ".")
     return roots, packages
+
+
+def _renamed(pairs: Iterable[tuple[Any, Any]]) -> tuple[tuple[str, str], ...]:
+    """(dotted name, folder) of the packages in a `package_dir` whose folder is called otherwise."""
+    texts = ((name, folder) for name, folder in pairs if isinstance(name, str) and isinstance(folder, str))
+    return _unique_pairs(
+        (name, folder or ".")
+        for name, folder in texts
+        if name and not f"/{folder.rstrip('/')}".endswith(f"/{name.replace('.', '/')}")
+    )
+
+
+def _imports_alone(options: str) -> bool:
+    """Whether pytest's options ask for an import mode in which `sys.path` stays as it is."""
+    return "importmode=importlib" in options.replace("-", "").replace(" ", "=")
 
 
 def _requirements(lines: Iterable[str]) -> Iterator[str]:
@@ -306,4 +342,8 @@ def _first(values: list[str]) -> str:
 
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _unique_pairs(values: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys(values))

@@ -59,6 +59,24 @@ def walk(index: Index, portions: tuple[str, ...], parts: tuple[str, ...]) -> Wal
     return Walk(tuple(modules), portions, is_complete=True)
 
 
+def walk_from(index: Index, roots: tuple[str, ...], parts: tuple[str, ...]) -> Walk:
+    """The modules of a dotted name from its top level on, where `name-stubs` packages stand beside (PEP 561)."""
+    stub_roots = index.ask(Family.PYTHON, f"stubbed:{parts[0]}")
+    if stub_roots is None:
+        return walk(index, roots, parts)
+    top = child(index, roots, parts[0])
+    stubs = child(index, tuple(dict.fromkeys((*roots, *stub_roots))), f"{parts[0]}-stubs")
+    if top is not None and stubs is not None:
+        top = (
+            _with_stub(top, stubs) if top.file else Module(None, top.stub or stubs.stub, stubs.portions + top.portions)
+        )
+    top = top or stubs
+    if top is None:
+        return Walk((), roots, is_complete=False)
+    below = walk(index, top.portions, parts[1:])
+    return Walk((top, *below.modules), below.portions if parts[1:] else top.portions, below.is_complete)
+
+
 def child(index: Index, portions: tuple[str, ...], name: str) -> Module | None:
     """The module of that name in the folders: the first package or module, else a namespace over all of them."""
     return index.memo(("python child", portions, name), lambda: _child(index, portions, name))
@@ -73,13 +91,18 @@ def _child(index: Index, portions: tuple[str, ...], name: str) -> Module | None:
         found = _package(index, base, portions[place + 1 :], name) if is_folder else None
         found = found or _plain(index, base)
         if found is not None and found.file is not None:
-            return found if found.stub or stub is None else Module(found.file, stub.stub, found.portions)
+            return found if stub is None else _with_stub(found, stub)
         if found is not None:
             # A stub alone does not hide what runs in a later folder.
             stub = stub or found
         elif is_folder:
             spaces.append(base)
     return stub or (Module(None, None, tuple(spaces)) if spaces else None)
+
+
+def _with_stub(module: Module, stub: Module) -> Module:
+    """The module with the stub that stands in another folder; of two stubs the module's own counts."""
+    return Module(module.file, module.stub or stub.stub, tuple(dict.fromkeys((*stub.portions, *module.portions))))
 
 
 def package_at(index: Index, folder: str) -> Module:

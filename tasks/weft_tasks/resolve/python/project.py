@@ -4,18 +4,22 @@ A *root* is a folder that holds top-level modules, a *project* one with pyprojec
 The questions that it answers:
 
 - `roots:<folder>` -> (roots in order, its own root, the folder whose dependencies count, the root that the folder would
-  have as a script's, if that is another), for importers in that folder;
+  have as a script's, if that is another, the conftest.py files around it, outermost first), for importers in it;
 - `offers:<dotted name>` -> roots of all projects, sorted, and the repository's root, as far as they hold the module;
   "namespace" where the name is no more than folders;
 - `stubs:<folder>` -> whether a .pyi lies directly in it;
 - `distribution:<folder>:<dotted name>` -> the declared distribution that the name comes from, or "";
 - `extension:<path without suffix>` -> the file of a compiled module, or None; `extensions` -> whether there are any;
-- `modules:<folder>` -> whether modules lie directly in it.
+- `modules:<folder>` -> whether modules lie directly in it;
+- `renamed:<folder>:<top-level name>` -> (dotted name, folder) of packages that manifests keep in folders of other
+  names, those of the projects around an importer's folder first;
+- `stubbed:<top-level name>` -> the roots of all projects that hold `name-stubs`, None where no folder is called so;
+- `strings` -> whether dotted strings are imports.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -27,8 +31,8 @@ from weft_tasks.resolve.base import RepositoryFiles
 from weft_tasks.resolve.python.manifests import Manifest, read_manifest
 
 PROJECT_MANIFESTS = ("pyproject.toml", "setup.cfg", "setup.py")
-# pytest.ini and tox.ini only add search paths to a project; the others only dependencies.
-OTHER_MANIFESTS = ("pytest.ini", "tox.ini", "Pipfile")
+# pytest.ini, tox.ini and pants.toml only add search paths to a project; Pipfile only dependencies.
+OTHER_MANIFESTS = ("pytest.ini", "tox.ini", "Pipfile", "pants.toml")
 
 # What setuptools' automatic discovery leaves out of a flat layout: such a folder belongs to its project alone.
 _PRIVATE = frozenset(
@@ -39,8 +43,11 @@ _PRIVATE = frozenset(
         *("toxfile", "noxfile", "pavement", "dodo", "tasks", "fabfile", "conanfile", "manage"),
     }
 )
+# Folders of programs, not of a package, wherever they lie.
+_SCRIPTS = frozenset({"test", "tests", "example", "examples", "scripts", "benchmarks", "docs", "tools"})
 _SEPARATORS = re.compile(r"[-_.]+")
 _MAX_NAME_PARTS = 4
+_MAX_PATTERNS = 100
 
 
 def _is_requirements(path: str, name: str) -> bool:
@@ -56,9 +63,14 @@ class _Project:
     """Roots that it is built from, the folder itself left out."""
     searched: tuple[str, ...]
     packages: tuple[str, ...]
+    renamed: tuple[tuple[str, str], ...]
+    """(dotted name, folder)"""
     name: str
     is_flat: bool
     """Whether it is built from modules that lie in its folder itself."""
+    guessed: str | None
+    """The root among `packaged` that no manifest speaks for: a `src` where nothing is built."""
+    imports_tests_alone: bool
 
 
 class PythonProject:
@@ -68,6 +80,7 @@ class PythonProject:
         self._files = files
         self._source_roots = _source_roots(files, settings.source_roots)
         self._overridden = bool(settings.source_roots)
+        self._reads_strings = settings.string_imports
         self.problems: Sequence[tuple[str, str]] = ()
         manifests = self._read_manifests()
         self._projects = {
@@ -96,6 +109,13 @@ class PythonProject:
                 return bool(self._extensions)
             case "modules":
                 return subject in self._module_folders
+            case "renamed":
+                folder, _, name = subject.rpartition(":")
+                return self._renamed(folder, name)
+            case "stubbed":
+                return self._stubbed(subject)
+            case "strings":
+                return self._reads_strings
         return None
 
     def _read_manifests(self) -> dict[str, Manifest]:
@@ -106,29 +126,69 @@ class PythonProject:
             path for path in self._files.paths if path.endswith(".txt") and _is_requirements(path, basename(path))
         )
         manifests = {path: read_manifest(basename(path), self._files.read(path) or b"") for path in sorted(found)}
+        # A module of a package may be called setup too.
+        for path in [path for path in self._files.named("setup.py") if self._is_regular(parent(path))]:
+            if not manifests[path].distributes:
+                del manifests[path]
         self.problems = [(path, each.problem) for path, each in manifests.items() if each.problem]
         return manifests
 
     def _project(self, folder: str, manifests: list[Manifest]) -> _Project:
         packaged = self._folders(folder, (root for each in manifests for root in each.roots))
+        packaged += self._matching(folder, [pattern for each in manifests for pattern in each.patterns])
         source = join(folder, "src") or ""
+        is_guessed = source not in packaged and not any(each.distributes for each in manifests)
         if self._files.is_directory(source) and not self._is_regular(source):
             packaged.append(source)
-        packages = self._folders(folder, (package for each in manifests for package in each.packages))
+        packages = self._packages(folder, (package for each in manifests for package in each.packages))
         built_here = folder in packaged or (not packaged and any(each.distributes for each in manifests))
         return _Project(
             folder=folder,
             packaged=tuple(dict.fromkeys(root for root in packaged if root != folder)),
             searched=tuple(self._folders(folder, (root for each in manifests for root in each.search))),
             packages=tuple(packages),
+            renamed=tuple(self._renamed_folders(folder, manifests)),
             name=next((each.name for each in manifests if each.name), ""),
             is_flat=built_here,
+            guessed=source if is_guessed else None,
+            imports_tests_alone=any(each.imports_tests_alone for each in manifests),
         )
+
+    def _renamed_folders(self, folder: str, manifests: list[Manifest]) -> Iterator[tuple[str, str]]:
+        for dotted, written in (pair for each in manifests for pair in each.renamed):
+            for path in self._folders(folder, (written,)):
+                yield dotted, path
+
+    def _matching(self, folder: str, patterns: list[str]) -> list[str]:
+        """The folders that Pants' patterns of roots mean: `/a/*` beneath its own folder, `a/*` at any depth."""
+        if not patterns:
+            return []
+        prefix = f"{folder}/" if folder else ""
+        folders = sorted(
+            {
+                above[len(prefix) :]
+                for each in self._files.paths
+                for above in ancestors(each)
+                if above.startswith(prefix)
+            }
+        )
+        split = [(pattern.startswith("/"), pattern.strip("/").split("/")) for pattern in patterns[:_MAX_PATTERNS]]
+        return [
+            prefix + each
+            for each in folders
+            if any(_is_at(each.split("/"), parts, is_whole) for is_whole, parts in split)
+        ]
 
     def _folders(self, folder: str, written: Iterable[str]) -> list[str]:
         """The folders of the repository that the texts mean; what leads out of it, or nowhere, is left out."""
         joined = (join(folder, text) for text in written if "\0" not in text)
         return [path for path in dict.fromkeys(joined) if path is not None and self._files.is_directory(path)]
+
+    def _packages(self, folder: str, written: Iterable[str]) -> list[str]:
+        """The packages and modules of the repository that the texts mean, as folders and as files without a suffix."""
+        joined = (join(folder, text) for text in written if "\0" not in text)
+        found = (path for path in dict.fromkeys(joined) if path)
+        return [path for path in found if self._files.is_directory(path) or f"{path}.py" in self._files.paths]
 
     def _is_regular(self, folder: str) -> bool:
         """Whether the folder is a package with an `__init__`. The repository's root has no name to be imported by."""
@@ -140,19 +200,32 @@ class PythonProject:
         above = [folder, *ancestors(folder)] if folder else [""]
         return [self._projects[each] for each in above if each in self._projects]
 
-    def _roots(self, folder: str) -> tuple[tuple[str, ...], str, str, str | None]:
+    def _roots(self, folder: str) -> tuple[tuple[str, ...], str, str, str | None, tuple[str, ...]]:
         own = self._above_packages(folder)
         scope = next((each for each in (folder, *ancestors(folder)) if each in self._requires), "")
         if self._overridden:
             inside = [root for root in self._source_roots if _is_inside(folder, root)]
-            return self._source_roots, max(inside, key=len, default=own), scope, None
+            return self._source_roots, max(inside, key=len, default=own), scope, None, ()
         enclosing = self._enclosing(folder)
-        found = [] if _is_portion(own, enclosing) else [own]
+        conftests = self._conftests(folder, enclosing)
+        # pytest puts the folder of a conftest.py on the path, whatever lies around it.
+        added = [self._above_packages(parent(each)) for each in conftests]
+        found = [] if _is_portion(own, enclosing) and own not in added else [own]
+        found += added
         for project in enclosing:
             found += [*project.packaged, *project.searched]
             if project.folder or self._root_is_declared:
                 found.append(project.folder)
-        return tuple(dict.fromkeys(found)), own, scope, self._beside(folder, own, enclosing)
+        beside = self._beside(folder, own, enclosing)
+        return tuple(dict.fromkeys(found)), own, scope, beside, tuple(reversed(conftests))
+
+    def _conftests(self, folder: str, enclosing: list[_Project]) -> list[str]:
+        """The conftest.py files that pytest loads for a folder and puts on the path, innermost first."""
+        if any(project.imports_tests_alone for project in enclosing):
+            return []
+        top = next((project.folder for project in enclosing if project.folder or self._root_is_declared), "")
+        above = [each for each in (folder, *ancestors(folder)) if _is_inside(each, top)] if folder else [""]
+        return [path for each in above if (path := join(each, "conftest.py")) in self._files.paths and path]
 
     def _beside(self, folder: str, own: str, enclosing: Iterable[_Project]) -> str | None:
         """The folder above the regular packages that `folder` lies in without a gap, where that is not its own root.
@@ -162,10 +235,11 @@ class PythonProject:
         beside = folder
         while self._is_regular(beside):
             beside = parent(beside)
-        outermost = folder[len(own) :].strip("/").partition("/")[0]
-        if (own == "" or own in self._projects) and outermost not in _PRIVATE:
-            return None
-        return None if beside == own or _is_portion(beside, enclosing) else beside
+        parts = folder[len(own) :].strip("/").split("/")
+        if beside == own or not _SCRIPTS.isdisjoint(parts):
+            return None if beside == own else beside
+        is_packaged = (own == "" or own in self._projects) and parts[0] not in _PRIVATE
+        return None if is_packaged or _is_portion(beside, enclosing) else beside
 
     def _above_packages(self, folder: str) -> str:
         """The folder above the outermost regular package around `folder`; the folder itself where there is none."""
@@ -187,6 +261,31 @@ class PythonProject:
         if holders and not any(self._is_module(path) for _, path in holders):
             return "namespace"
         return tuple(root for root, _ in holders)
+
+    def _renamed(self, folder: str, name: str) -> list[tuple[str, str]]:
+        if self._overridden or name not in self._renamed_names:
+            return []
+        near = self._enclosing(folder)
+        far = [self._projects[each] for each in sorted(self._projects) if self._projects[each] not in near]
+        pairs = [pair for project in (*near, *far) for pair in project.renamed]
+        return [pair for pair in pairs if pair[0].partition(".")[0] == name]
+
+    @cached_property
+    def _renamed_names(self) -> frozenset[str]:
+        return frozenset(
+            dotted.partition(".")[0] for project in self._projects.values() for dotted, _ in project.renamed
+        )
+
+    def _stubbed(self, name: str) -> tuple[str, ...] | None:
+        stubs = f"{name}-stubs"
+        if stubs not in self._stub_packages:
+            return None
+        return () if self._overridden else tuple(self._offered.get(stubs, ()))
+
+    @cached_property
+    def _stub_packages(self) -> frozenset[str]:
+        """Names of the folders that hold stubs alone for a package, by PEP 561."""
+        return frozenset(name for folder in self._stub_folders for name in folder.split("/") if name.endswith("-stubs"))
 
     def _is_module(self, path: str) -> bool:
         """Whether more than a folder without an `__init__` stands there."""
@@ -257,6 +356,15 @@ class PythonProject:
         return ""
 
 
+def _is_at(parts: list[str], patterns: list[str], is_whole: bool) -> bool:
+    """Whether a folder's last parts, or all of them, are as a pattern has them; the pattern "" is the folder itself."""
+    if patterns == [""]:
+        return parts == [""]
+    if len(parts) < len(patterns) or (is_whole and len(parts) != len(patterns)):
+        return False
+    return all(map(fnmatchcase, parts[-len(patterns) :], patterns))
+
+
 def _source_roots(files: RepositoryFiles, written: Iterable[str]) -> tuple[str, ...]:
     """The configured roots in order, a glob's matches sorted."""
     found: list[str] = []
@@ -308,7 +416,7 @@ def _requires(manifests: dict[str, Manifest]) -> dict[str, dict[str, str]]:
 def _is_portion(own: str, enclosing: Iterable[_Project]) -> bool:
     """Whether a folder that would be a root is a part of a namespace package in a declared root instead."""
     return any(
-        any(_is_inside(own, root) and own != root for root in project.packaged)
+        any(_is_inside(own, root) and own != root for root in project.packaged if root != project.guessed)
         or any(_is_inside(own, package) for package in project.packages)
         for project in enclosing
     )

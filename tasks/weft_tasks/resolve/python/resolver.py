@@ -1,16 +1,16 @@
-"""The Python resolver: an import -> the files it names. Rules: docs/semantics.md, section Python."""
+"""The Python resolver: an import -> the files it names. Rules: docs/semantics/python.md."""
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weft_storage.model.edges import Resolution, Status, Target
-from weft_storage.model.facts import EdgeKind, Import
+from weft_storage.model.facts import WEAK_KINDS, EdgeKind, Import
 from weft_storage.model.languages import Family
-from weft_storage.model.paths import parent
+from weft_storage.model.paths import join, parent
 from weft_storage.model.settings import Settings
 from weft_tasks.resolve.base import Index, Project, RepositoryFiles
 from weft_tasks.resolve.python.members import Binding, binding_of
-from weft_tasks.resolve.python.modules import Module, Walk, child, interface, package_at, probes, walk
+from weft_tasks.resolve.python.modules import Module, Walk, child, interface, package_at, probes, walk, walk_from
 from weft_tasks.resolve.python.project import PythonProject
 from weft_tasks.resolve.python.standard_library import BUILT_IN, STANDARD_LIBRARY
 
@@ -32,6 +32,8 @@ class PythonResolver:
             return Resolution(Status.UNRESOLVED, probed=(imported.specifier,))
         kind = _kind_for(importer, imported.kind)
         search = _search_from(index, parent(importer))
+        if imported.kind is EdgeKind.STRING:
+            return _named_by_string(search, parts)
         if level and imported.detail:
             folder_parts = _anchored(imported.detail, level)
             if folder_parts is None:
@@ -39,6 +41,8 @@ class PythonResolver:
             return _absolute(search, (*folder_parts, *parts), imported.names, kind)
         if level:
             return _relative(search, level, parts, imported, kind)
+        if imported.detail:
+            search = search.with_added(search.folder, imported.detail.split("\n"))
         return _absolute(search, parts, imported.names, kind)
 
 
@@ -64,8 +68,15 @@ def _anchored(package: str, level: int) -> tuple[str, ...] | None:
 
 
 def _search_from(index: Index, folder: str) -> "_Search":
-    roots, top, scope, beside = index.ask(Family.PYTHON, f"roots:{folder}")
-    return _Search(index, folder, tuple(roots), top, scope, beside)
+    return index.memo(("python search", folder), lambda: _search(index, folder))
+
+
+def _search(index: Index, folder: str) -> "_Search":
+    roots, top, scope, beside, conftests = index.ask(Family.PYTHON, f"roots:{folder}")
+    search = _Search(index, folder, tuple(roots), top, scope, beside)
+    for conftest in conftests:
+        search = search.with_added(parent(conftest), interface(index, conftest).search)
+    return search
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,15 @@ class _Search:
     scope: str
     beside: str | None
 
+    def with_added(self, folder: str, added: Iterable[str]) -> "_Search":
+        """The same with folders that a module in `folder` adds to `sys.path`: `<way` before it, `>way` after it."""
+        roots = self.roots
+        for each in added:
+            path = join(folder, each[1:])
+            if path is not None and self.index.directory(path):
+                roots = (path, *roots) if each.startswith("<") else (*roots, path)
+        return replace(self, roots=tuple(dict.fromkeys(roots)))
+
     def find(self, parts: tuple[str, ...]) -> Walk:
         """The modules of a dotted name: from the importer's own roots, else from these and those of other projects.
 
@@ -94,7 +114,7 @@ class _Search:
             return found
         if self.distribution(parts):
             return found
-        beside = walk(self.index, (self.beside,), parts)
+        beside = walk_from(self.index, (self.beside,), parts)
         return beside if beside.last is not None and beside.is_complete and not beside.last.is_namespace else found
 
     def distribution(self, parts: tuple[str, ...]) -> str:
@@ -106,15 +126,30 @@ class _Search:
         roots, name = self.roots, parts[0]
         if name in BUILT_IN:
             return Walk((), (), is_complete=False)
-        near = walk(self.index, roots, parts)
+        near = walk_from(self.index, roots, parts)
         if name in STANDARD_LIBRARY or (near.last is not None and near.is_complete and not near.last.is_namespace):
             return near
+        renamed = self._renamed(parts)
+        if renamed is not None:
+            return renamed
         offers = self.index.ask(Family.PYTHON, f"offers:{'.'.join(parts)}")
         more = () if offers == "namespace" else tuple(root for root in offers if root not in roots)
         if not more:
             return near
-        far = walk(self.index, roots + more, parts)
+        far = walk_from(self.index, roots + more, parts)
         return far if far.is_complete or not near.modules else near
+
+    def _renamed(self, parts: tuple[str, ...]) -> Walk | None:
+        """The modules beneath a package that a manifest keeps in a folder of another name, if there are all."""
+        for dotted, folder in self.index.ask(Family.PYTHON, f"renamed:{self.folder}:{parts[0]}"):
+            above = tuple(dotted.split("."))
+            if parts[: len(above)] == above:
+                package = package_at(self.index, folder)
+                below = walk(self.index, package.portions, parts[len(above) :])
+                if below.is_complete:
+                    ways = (Module(None, None),) * (len(above) - 1)
+                    return Walk((*ways, package, *below.modules), below.portions, is_complete=True)
+        return None
 
     def is_namespace(self, parts: tuple[str, ...], found: Walk) -> bool:
         """Whether the dotted name, found or not among the own roots, is a namespace package somewhere."""
@@ -186,11 +221,12 @@ class _Targets:
         if module.file is not None:
             self._names.setdefault((module.file, self._kind), []).extend(names)
         if module.stub is not None:
-            self._names.setdefault((module.stub, EdgeKind.TYPE), []).extend(names)
+            kind = EdgeKind.STRING if self._kind is EdgeKind.STRING else EdgeKind.TYPE
+            self._names.setdefault((module.stub, kind), []).extend(names)
 
     def add_ancestors(self, modules: Iterable[Module]) -> None:
-        """The packages on the way, which run too; nothing runs for the sake of types."""
-        if self._kind is not EdgeKind.TYPE:
+        """The packages on the way, which run too; nothing runs for the sake of types or strings."""
+        if self._kind not in WEAK_KINDS:
             for module in modules:
                 if module.file is not None and (module.file, self._kind) not in self._names:
                     self._names.setdefault((module.file, EdgeKind.ANCESTOR), [])
@@ -198,6 +234,21 @@ class _Targets:
     def resolution(self) -> Resolution:
         targets = tuple(Target(path, kind, tuple(names)) for (path, kind), names in self._names.items())
         return Resolution(Status.AMBIGUOUS if self.is_ambiguous else Status.RESOLVED, targets)
+
+
+def _named_by_string(search: _Search, parts: tuple[str, ...]) -> Resolution:
+    """The module that a string literal names, or that binds the last of its names; nothing where there is none."""
+    if not search.index.ask(Family.PYTHON, "strings"):
+        return Resolution(Status.RESOLVED)
+    found = search.find(parts)
+    targets = _Targets(EdgeKind.STRING)
+    if found.last is not None and found.is_complete:
+        targets.add(found.last)
+    elif found.last is not None and len(found.modules) == len(parts) - 1:
+        file = found.last.file or found.last.stub
+        if file and binding_of(search.index, file, parts[-1], search.locate) is Binding.BOUND:
+            targets.add(found.last, parts[-1:])
+    return targets.resolution()
 
 
 def _absolute(search: _Search, parts: tuple[str, ...], names: tuple[str, ...], kind: EdgeKind) -> Resolution:
@@ -212,7 +263,7 @@ def _from_roots(search: _Search, parts: tuple[str, ...], names: tuple[str, ...],
         _take(search, found.last, found.modules[:-1], names, targets)
         return targets.resolution()
     if not names or not search.is_namespace(parts, found):
-        return _missing(search, found, parts)
+        return _missing(search, found, parts, kind)
     # A namespace package is open to all projects: each name is looked for as the module that it must be.
     is_found = False
     for name in names:
@@ -224,7 +275,7 @@ def _from_roots(search: _Search, parts: tuple[str, ...], names: tuple[str, ...],
     if is_found:
         return targets.resolution()
     missing = next((name for name in names if name != "*"), "")
-    return _missing(search, search.find((*parts, missing)) if missing else found, (*parts, missing))
+    return _missing(search, search.find((*parts, missing)) if missing else found, (*parts, missing), kind)
 
 
 def _relative(search: _Search, level: int, parts: tuple[str, ...], imported: Import, kind: EdgeKind) -> Resolution:
@@ -316,7 +367,7 @@ def _submodule(search: _Search, base: Module, name: str, targets: _Targets | Non
     return module
 
 
-def _missing(search: _Search, found: Walk, parts: tuple[str, ...]) -> Resolution:
+def _missing(search: _Search, found: Walk, parts: tuple[str, ...], kind: EdgeKind) -> Resolution:
     """An absolute import that leads nowhere: outside the repository, or missing from a package that is in it."""
     parts = tuple(part for part in parts if part)
     if parts[0] in STANDARD_LIBRARY or parts[0] in BUILT_IN:
@@ -325,7 +376,9 @@ def _missing(search: _Search, found: Walk, parts: tuple[str, ...]) -> Resolution
     if distribution or found.last is None or _is_open(search.index, found):
         return Resolution(Status.EXTERNAL, package=distribution or parts[0])
     if len(found.modules) == len(parts):
-        return Resolution(Status.RESOLVED)  # a folder alone: there is no file that it could lead to
+        targets = _Targets(kind)  # a folder alone: there is no file that it could lead to
+        targets.add_ancestors(found.modules)
+        return targets.resolution()
     return Resolution(Status.UNRESOLVED, probed=_probed(found, parts))
 
 
@@ -340,8 +393,9 @@ def _probed(found: Walk, parts: tuple[str, ...]) -> tuple[str, ...]:
 def _is_open(index: Index, found: Walk) -> bool:
     """Whether the missing part may lie outside: in a namespace package, which by PEP 420 holds packages alone.
 
-    A folder without an `__init__` but with modules in it is a package of this repository, written carelessly.
+    A folder without an `__init__` but with modules in it is a package of this repository, written carelessly; one
+    within a regular package has no other portions.
     """
-    if found.last is None or not found.last.is_namespace:
+    if found.last is None or not all(each.is_namespace for each in found.modules):
         return False
     return not any(index.ask(Family.PYTHON, f"modules:{folder}") for folder in found.last.portions)
