@@ -86,7 +86,10 @@ function config(file) {
   return parsed.get(file);
 }
 
-const cacheOf = (options) => ts.createModuleResolutionCache(root, (name) => name, options);
+/** A cache without answers of folders above: where those fail, a script in a node_modules nearer would not be looked for. */
+function cacheOf(options) {
+  return { ...ts.createModuleResolutionCache(root, (name) => name, options), getFromNonRelativeNameCache: () => undefined };
+}
 
 function configAt(folder) {
   if (!atFolder.has(folder)) {
@@ -132,18 +135,18 @@ function byTypeScript(file, project, specifier, how) {
   if (how === "types") {
     return ts.resolveTypeReferenceDirective(specifier, file, project.options, ts.sys).resolvedTypeReferenceDirective?.resolvedFileName;
   }
-  for (const mode of modes(project.options, specifier, how)) {
+  for (const mode of modes(project.options, how)) {
     const found = ts.resolveModuleName(specifier, file, project.options, ts.sys, project.cache, undefined, mode).resolvedModule;
     if (found) return found.resolvedFileName;
   }
 }
 
-function modes(options, specifier, how) {
+function modes(options, how) {
   // With a mode, even the old algorithms would look at `exports`.
   if (options.moduleResolution < ts.ModuleResolutionKind.Node16) return [undefined];
   if (how === "require") return [ts.ModuleKind.CommonJS];
-  // The format of the importer is not judged: a relative specifier may leave out what only CommonJS allows.
-  return /^\.\.?(\/|$)/.test(specifier) ? [ts.ModuleKind.ESNext, ts.ModuleKind.CommonJS] : [ts.ModuleKind.ESNext];
+  // The format of the importer is not judged: a specifier may leave out what only CommonJS allows.
+  return [ts.ModuleKind.ESNext, ts.ModuleKind.CommonJS];
 }
 
 function oxcResolvers() {

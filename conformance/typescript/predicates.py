@@ -1,27 +1,43 @@
 """Classes of difference between Weft and the TypeScript compiler or oxc-resolver, recognised by their circumstances.
 
-They read manifests with code of their own: nothing is asked of Weft's resolver.
+They read manifests with code of their own, and ask TypeScript and git: nothing is asked of Weft's resolver.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-import pyjson5
 
 from conformance.base import Difference, Evidence, Predicate, Side
+from conformance.graphs import WeftGraph
+from conformance.typescript.outputs import is_beside, is_compiled_to, is_entry_of_build, is_never_kept, stem
+from conformance.typescript.packages import (
+    DEPENDENCIES,
+    USUAL,
+    entries,
+    leaves,
+    manifest,
+    mapping,
+    package_name,
+    package_of,
+    read,
+)
+from conformance.typescript.resolvers import answers_of
+from conformance.typescript.workspaces import expression
 from weft_storage.model.edges import Edge
-from weft_storage.model.facts import EdgeKind, Import
+from weft_storage.model.facts import EdgeKind
 from weft_storage.model.paths import ancestors, join, parent
 
 _DECLARATION = re.compile(r"\.d\.(?:\w+\.)?[cm]?ts$")
-_PACKAGE = re.compile(r"(?:@[^/]+/)?[^/]+")
+_OUTSIDE = re.compile(r"(?:npm|jsr|node|https?|file):")
 # Names that Node.js gives its own modules without a scheme; the few that a folder of a repository may have.
 _BUILTINS = frozenset(
     {"assert", "buffer", "crypto", "events", "fs", "http", "os", "path", "process", "stream", "url", "util"}
 )
-_DEPENDENCIES = ("peerDependencies", "optionalDependencies", "devDependencies", "dependencies")
 _BUNDLED = (".json", ".mts", ".cts", ".mjs", ".cjs", ".vue", ".svelte", ".astro")
+_UNKNOWN_OPTIONS = frozenset({"moduleSuffixes", "customConditions"})
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the authorities do not look for
 
 
 def query(difference: Difference, evidence: Evidence) -> bool:
@@ -31,16 +47,18 @@ def query(difference: Difference, evidence: Evidence) -> bool:
         return False
     bare = edge.specifier.rpartition("!")[2].partition("?")[0]
     place = join(parent(difference.importer), bare)
-    return place is not None and difference.imported.startswith(place)
+    return place is not None and _means(place, difference.imported)
 
 
 def site_root(difference: Difference, evidence: Evidence) -> bool:
-    """The specifier begins with a slash, and the file lies there beneath a package's folder or its `public`."""
+    """The specifier begins with a slash, and leads from the package's folder, its `public` or the root to the file."""
     edge = _unanswered(difference, evidence)
     if edge is None or not edge.specifier.startswith("/"):
         return False
-    rest = edge.specifier.partition("?")[0]
-    return any(f"/{difference.imported}".startswith(f"/{base}{rest}".replace("//", "/")) for base in _sites(difference))
+    rest = edge.specifier.partition("?")[0].lstrip("/")
+    scope = next((each for each in ancestors(difference.importer) if manifest(each, evidence.graph)), "")
+    sites = (scope, f"{scope}/public".lstrip("/"), "")
+    return any(_means(f"{each}/{rest}".lstrip("/"), difference.imported) for each in sites)
 
 
 def bundler_probing(difference: Difference, evidence: Evidence) -> bool:
@@ -53,47 +71,44 @@ def bundler_probing(difference: Difference, evidence: Evidence) -> bool:
 
 
 def import_map(difference: Difference, evidence: Evidence) -> bool:
-    """A deno.json above maps the specifier, or names the package that the file lies in."""
+    """The import map or the workspace of a deno.json above leads from the specifier to the very file."""
     edge = _unanswered(difference, evidence)
     if edge is None or edge.specifier.startswith("."):
         return False
-    for folder in ancestors(difference.importer):
-        for name in ("deno.json", "deno.jsonc"):
-            manifest = _json(f"{folder}/{name}".lstrip("/"), evidence)
-            elsewhere = manifest.get("importMap")
-            mapped = _json(join(folder, elsewhere) or "", evidence) if isinstance(elsewhere, str) else manifest
-            keys = [*_mapping(mapped.get("imports")), *_deno_members(manifest, folder, evidence)]
-            if any(edge.specifier == key or edge.specifier.startswith(key.rstrip("/") + "/") for key in keys):
-                return True
-    return False
+    mapped = _mapped(edge.specifier, edge.importer, evidence.graph)
+    if mapped is not None and not _OUTSIDE.match(mapped):
+        return _means(mapped, difference.imported)
+    wanted = re.sub(r"^jsr:/?((?:@[^/]+/)?[^/@]+)(?:@[^/]+)?", r"\1", mapped) if mapped else edge.specifier
+    return difference.imported in set(_deno_entries(wanted, edge.importer, evidence.graph))
+
+
+def import_map_outside(difference: Difference, evidence: Evidence) -> bool:
+    """The import map of a deno.json above leads from the specifier to a registry or an address."""
+    found = (_mapped(each, difference.importer, evidence.graph) for each in _specifiers(difference, evidence))
+    return difference.side is Side.MISSING and any(each is not None and _OUTSIDE.match(each) for each in found)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Declarations
 
 
 def beside_declaration(difference: Difference, evidence: Evidence) -> bool:
-    """The authority stops at a declaration, beside which this file is what runs; Weft has an edge to each."""
+    """The authority stops at a declaration, for which this file is what runs; Weft has an edge to each."""
     edge = difference.edge
-    if edge is None:
+    if edge is None or edge.kind is EdgeKind.TYPE:
         return False
-    declared = (each for each in evidence.graph.edges_of(difference.importer) if each.kind is EdgeKind.TYPE)
-    return any(
-        _declares(each.imported, edge.imported) or _are_one_entry(edge, each.imported, evidence)
-        for each in declared
-        if (each.importer, each.imported) in evidence.answers.pairs
-    )
-
-
-def extension_added(difference: Difference, evidence: Evidence) -> bool:
-    """The authority adds an extension to what `exports` give, which neither Node.js nor the compiler does."""
-    if difference.side is not Side.MISSING:
-        return False
-    named = [
-        Edge(difference.importer, difference.imported, EdgeKind.TYPE, 0, each.specifier)
-        for each in _at_line(difference, evidence)
+    declared = [
+        each.imported
+        for each in evidence.graph.edges_of(difference.importer)
+        if each.kind is EdgeKind.TYPE
+        and _DECLARATION.search(each.imported)
+        and (each.importer, each.imported) in evidence.answers.pairs
     ]
-    found = ((each, _package_of(each, evidence)) for each in named)
-    entries = (
-        entry for each, folder in found if folder is not None for entry in _entries(each.specifier, folder, evidence)
-    )
-    return any(difference.imported.startswith(f"{entry}.") and entry not in evidence.graph.paths for entry in entries)
+    if any(_declares(each, edge.imported) for each in declared):
+        return True
+    named = set(entries(edge, evidence.graph))
+    is_named = any(each in named or evidence.answers.pairs[edge.importer, each] == edge.line for each in declared)
+    return is_named and _runs(edge, evidence.graph)
 
 
 def beside_script(difference: Difference, evidence: Evidence) -> bool:
@@ -103,94 +118,101 @@ def beside_script(difference: Difference, evidence: Evidence) -> bool:
         return False
     others = (each for each in evidence.graph.edges_of(difference.importer) if each.imported != difference.imported)
     return any(
-        each.specifier == edge.specifier and (each.importer, each.imported) in evidence.answers.pairs for each in others
+        _declares(edge.imported, each.imported) and (each.importer, each.imported) in evidence.answers.pairs
+        for each in others
     )
 
 
-def unbuilt_output(difference: Difference, evidence: Evidence) -> bool:
-    """What the specifier names, an entry of a package or a path, is an output that is not in the repository."""
-    edge = difference.edge
-    if edge is None:
+# ---------------------------------------------------------------------------------------------------------------------
+# Outputs
+
+
+def compiled_output(difference: Difference, evidence: Evidence) -> bool:
+    """TypeScript would write the missing file that the specifier names from this very source."""
+    graph = evidence.graph
+    return any(is_compiled_to(difference.imported, each, graph) for each in _missing(difference, evidence))
+
+
+def output_beside_source(difference: Difference, evidence: Evidence) -> bool:
+    """The missing file lies in a folder that git ignores as this source does in the `src` beside it."""
+    graph, edge = evidence.graph, difference.edge
+    package = package_of(edge, graph) if edge is not None else None
+    return package is not None and any(
+        is_never_kept(each, graph) and is_beside(difference.imported, each, package, graph)
+        for each in _missing(difference, evidence)
+    )
+
+
+def output_of_bundler(difference: Difference, evidence: Evidence) -> bool:
+    """The missing file lies in a folder that git ignores, and a program that builds the package names this source.
+
+    The source has the name of the entry: that of the subpath, or of the output, or it is an index.
+    """
+    graph, edge = evidence.graph, difference.edge
+    package = package_of(edge, graph) if edge is not None else None
+    if edge is None or package is None or not is_entry_of_build(difference.imported, package, graph):
         return False
-    if edge.specifier.startswith("."):
-        place = join(parent(difference.importer), edge.specifier)
-        return (
-            place is not None
-            and _unanswered(difference, evidence) is not None
-            and not _is_folder(parent(place), evidence)
-        )
-    folder = _package_of(edge, evidence)
-    if folder is None:
+    missing = [each for each in _missing(difference, evidence) if is_never_kept(each, graph)]
+    name, source = package_name(edge.specifier), stem(difference.imported)
+    subpath = edge.specifier[len(name) :].strip("/")
+    if not subpath:
+        return bool(missing) and source.endswith("/index")
+    return bool(missing) and source.removesuffix("/index").endswith(f"/{stem(subpath)}")
+
+
+def output_by_condition(difference: Difference, evidence: Evidence) -> bool:
+    """What `exports` or `imports` give is missing; the manifest names this file too: another condition, or `source`."""
+    graph, edge = evidence.graph, difference.edge
+    folder = package_of(edge, graph) if edge is not None else None
+    if edge is None or folder is None or not _missing(difference, evidence):
         return False
-    missing = [each for each in _entries(edge.specifier, folder, evidence) if each not in evidence.graph.paths]
-    return bool(missing)
+    source = manifest(folder, graph).get("source")
+    named = (
+        {join(folder, source)} if isinstance(source, str) and edge.specifier == package_name(edge.specifier) else set()
+    )
+    return difference.imported in named | {*entries(edge, graph)} - {*entries(edge, graph, USUAL)}
 
 
 def other_condition(difference: Difference, evidence: Evidence) -> bool:
-    """The file is what `exports` or `imports` give under a condition that the authority was not asked for."""
+    """The authority has no answer: `exports` or `imports` give this file, under conditions it was not asked for."""
     edge = _unanswered(difference, evidence)
-    folder = _package_of(edge, evidence) if edge is not None else None
-    return (
-        edge is not None
-        and folder is not None
-        and difference.imported in set(_entries(edge.specifier, folder, evidence))
-    )
+    if edge is None:
+        return False
+    asked = [entries(edge, evidence.graph, USUAL - {each}) for each in ("import", "require")]
+    return not all(asked) and difference.imported in entries(edge, evidence.graph)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Which package a name means
 
 
 def builtin_first(difference: Difference, evidence: Evidence) -> bool:
     """The import names a module of Node.js, which no installed package can replace."""
     return difference.side is Side.MISSING and any(
-        each.specifier.removeprefix("node:").partition("/")[0] in _BUILTINS for each in _at_line(difference, evidence)
+        each.removeprefix("node:").partition("/")[0] in _BUILTINS and _enters(each, difference, evidence.graph)
+        for each in _specifiers(difference, evidence)
     )
 
 
 def published_elsewhere(difference: Difference, evidence: Evidence) -> bool:
     """The importer's own manifest asks for another package, or place, under the name of one of the workspace."""
-    manifest = next(filter(None, (_manifest(each, evidence) for each in ancestors(difference.importer))), {})
-    wanted = {key: each for name in _DEPENDENCIES for key, each in _mapping(manifest.get(name)).items()}
-    return any(
-        re.match(r"npm:|git|https?:|[\w.-]+/", str(wanted.get(match[0], "")))
-        for each in _at_line(difference, evidence)
-        if (match := _PACKAGE.match(each.specifier))
+    own = next(filter(None, (manifest(each, evidence.graph) for each in ancestors(difference.importer))), {})
+    wanted = {key: each for name in DEPENDENCIES for key, each in mapping(own.get(name)).items()}
+    return difference.side is Side.MISSING and any(
+        re.match(r"npm:|git[+:@]|github:|https?:|[\w.-]+/[\w.-]+", str(wanted.get(package_name(each), "")))
+        and _enters(each, difference, evidence.graph)
+        for each in _specifiers(difference, evidence)
     )
 
 
 def outside_target(difference: Difference, evidence: Evidence) -> bool:
     """The first target of `#a` is a package that is not in the repository; the authority goes on to the next."""
-    folder = next((each for each in ancestors(difference.importer) if _manifest(each, evidence)), None)
-    for each in _at_line(difference, evidence):
-        if each.specifier.startswith("#") and folder is not None:
-            target = next(_leaves(_mapping(_manifest(folder, evidence).get("imports")).get(each.specifier)), ".")
-            return not target.startswith((".", "#"))
+    folder = next((each for each in ancestors(difference.importer) if manifest(each, evidence.graph)), None)
+    for each in _specifiers(difference, evidence):
+        if each.startswith("#") and folder is not None:
+            found = list(leaves(mapping(manifest(folder, evidence.graph).get("imports")).get(each), USUAL))
+            return bool(found[1:]) and not found[0].startswith((".", "#"))
     return False
-
-
-def option_unknown(difference: Difference, evidence: Evidence) -> bool:
-    """The nearest configuration is a jsconfig.json, or sets what oxc-resolver does not read from one."""
-    for folder in ancestors(difference.importer):
-        for name in ("tsconfig.json", "jsconfig.json"):
-            path = f"{folder}/{name}".lstrip("/")
-            if path in evidence.graph.paths:
-                options = _mapping(_json(path, evidence).get("compilerOptions"))
-                old = str(options.get("moduleResolution", "")).lower() in ("node", "node10", "classic")
-                return name == "jsconfig.json" or old or bool({"moduleSuffixes", "customConditions"} & options.keys())
-    return False
-
-
-def source_written(difference: Difference, evidence: Evidence) -> bool:
-    """The specifier ends like a TypeScript source, in whose place stands another source or its declaration."""
-    edge = _unanswered(difference, evidence)
-    place = join(parent(difference.importer), edge.specifier) if edge is not None else None
-    found = re.fullmatch(r"(.+)(\.[cm]?tsx?)", place or "")
-    return found is not None and difference.imported.startswith(f"{found[1]}.") and difference.imported != place
-
-
-def not_owned(difference: Difference, evidence: Evidence) -> bool:
-    """An alias of the nearest tsconfig.json, which lists other files than the importer."""
-    edge = _unanswered(difference, evidence)
-    above = (_json(f"{each}/tsconfig.json".lstrip("/"), evidence) for each in ancestors(difference.importer))
-    nearest = next(filter(None, above), {})
-    return edge is not None and not edge.specifier.startswith(".") and bool({"include", "files"} & nearest.keys())
 
 
 def not_scanned(difference: Difference, evidence: Evidence) -> bool:
@@ -214,6 +236,59 @@ def folder_by_paths(difference: Difference, evidence: Evidence) -> bool:
     )
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# oxc-resolver alone: the compiler agrees with Weft
+
+
+def option_unknown(difference: Difference, evidence: Evidence) -> bool:
+    """The nearest configuration is a jsconfig.json or sets what oxc-resolver does not read; or `typesVersions` hold."""
+    if not _compiler_agrees(difference, evidence):
+        return False
+    if difference.edge is not None and _has_versions(difference.edge, evidence.graph):
+        return True
+    for folder in ancestors(difference.importer):
+        for name in ("tsconfig.json", "jsconfig.json"):
+            path = f"{folder}/{name}".lstrip("/")
+            if path in evidence.graph.paths:
+                options = _options(path, evidence.graph)
+                old = str(options.get("moduleResolution", "")).lower() in ("node", "node10", "classic")
+                return name == "jsconfig.json" or old or bool(_UNKNOWN_OPTIONS & options.keys())
+    return False
+
+
+def source_written(difference: Difference, evidence: Evidence) -> bool:
+    """The specifier ends like a TypeScript source, in whose place stands another source or its declaration."""
+    edge = _unanswered(difference, evidence)
+    place = join(parent(difference.importer), edge.specifier) if edge is not None else None
+    found = re.fullmatch(r"(.+)(\.[cm]?tsx?)", place or "")
+    return (
+        found is not None
+        and difference.imported.startswith(f"{found[1]}.")
+        and difference.imported != place
+        and _compiler_agrees(difference, evidence)
+    )
+
+
+def extension_added(difference: Difference, evidence: Evidence) -> bool:
+    """The authority adds an extension to what `exports` give, which neither Node.js nor the compiler does."""
+    if difference.side is not Side.MISSING or not _compiler_agrees(difference, evidence):
+        return False
+    graph = evidence.graph
+    named = (_edge(difference, each) for each in _specifiers(difference, evidence))
+    found = (entry for each in named for entry in entries(each, graph))
+    return any(difference.imported.startswith(f"{entry}.") and entry not in graph.paths for entry in found)
+
+
+def not_owned(difference: Difference, evidence: Evidence) -> bool:
+    """The nearest tsconfig.json lists files, and not the importer: oxc-resolver then knows none of its aliases."""
+    nearest = (f"{each}/tsconfig.json".lstrip("/") for each in ancestors(difference.importer))
+    config = next((each for each in nearest if each in evidence.graph.paths), None)
+    raw = read(config, evidence.graph) if config is not None else {}
+    options = _options(config, evidence.graph) if config is not None else {}
+    has_alias = difference.edge is None or not difference.edge.specifier.startswith(".") or "rootDirs" in options
+    return has_alias and bool({"include", "files", "extends"} & raw.keys()) and _compiler_agrees(difference, evidence)
+
+
 PREDICATES: Mapping[str, Predicate] = {
     each.__name__: each
     for each in (
@@ -221,20 +296,24 @@ PREDICATES: Mapping[str, Predicate] = {
         site_root,
         bundler_probing,
         import_map,
+        import_map_outside,
         beside_declaration,
         beside_script,
-        extension_added,
-        unbuilt_output,
+        compiled_output,
+        output_by_condition,
+        output_beside_source,
+        output_of_bundler,
         other_condition,
         builtin_first,
         published_elsewhere,
         outside_target,
-        option_unknown,
-        source_written,
-        not_owned,
         not_scanned,
         installed,
         folder_by_paths,
+        option_unknown,
+        source_written,
+        extension_added,
+        not_owned,
     )
 }
 
@@ -245,26 +324,68 @@ def _unanswered(difference: Difference, evidence: Evidence) -> Edge | None:
     return edge if edge is not None and (edge.importer, edge.specifier) in evidence.answers.external else None
 
 
-def _sites(difference: Difference) -> Iterator[str]:
-    for folder in ancestors(difference.importer):
-        yield folder
-        yield f"{folder}/public"
+def _compiler_agrees(difference: Difference, evidence: Evidence) -> bool:
+    """Whether the compiler has the pair that Weft has alone, or has not the one that Weft lacks."""
+    answers = answers_of("typescript", evidence.root, evidence.graph)
+    pair = (difference.importer, difference.imported)
+    if difference.side is Side.MISSING or pair in answers.pairs:
+        return answers.covers(pair) and (pair in answers.pairs) == (difference.side is Side.EXTRA)
+    return beside_declaration(difference, Evidence(evidence.root, evidence.graph, answers))
 
 
-def _at_line(difference: Difference, evidence: Evidence) -> Iterator[Import]:
-    return (each for each in evidence.graph.facts(difference.importer).imports if each.line == difference.line)
+def _specifiers(difference: Difference, evidence: Evidence) -> Iterator[str]:
+    """What the importer names on the line of the authority's answer."""
+    imports = evidence.graph.facts(difference.importer).imports
+    return (each.specifier for each in imports if each.line == difference.line)
+
+
+def _edge(difference: Difference, specifier: str) -> Edge:
+    return Edge(difference.importer, difference.imported, EdgeKind.IMPORT, difference.line, specifier)
+
+
+def _means(place: str, path: str) -> bool:
+    """Whether a path is the file of that name, with a suffix added or that of a source for its output, or its index."""
+    return path == place or stem(path) in (place, stem(place), f"{place}/index".lstrip("/"))
 
 
 def _declares(declaration: str, path: str) -> bool:
-    stem, _, suffix = path.rpartition(".")
+    before, _, suffix = path.rpartition(".")
     kind = {"mjs": "mts", "cjs": "cts"}.get(suffix, "ts")
-    return declaration in (f"{stem}.d.{kind}", f"{stem}.d.ts", f"{path}.d.ts", f"{stem}.d.{suffix}.ts")
+    return declaration in (f"{before}.d.{kind}", f"{before}.d.ts", f"{path}.d.ts", f"{before}.d.{suffix}.ts")
 
 
-def _are_one_entry(edge: Edge, declaration: str, evidence: Evidence) -> bool:
-    """Whether a package's manifest has both files for the specifier, under different conditions."""
-    folder = _package_of(edge, evidence)
-    return folder is not None and {edge.imported, declaration} <= set(_entries(edge.specifier, folder, evidence))
+def _runs(edge: Edge, graph: WeftGraph) -> bool:
+    """Whether the package's manifest gives the file where types are not asked for, itself or as an output of it."""
+    folder = package_of(edge, graph)
+    named = entries(edge, graph, USUAL - {"types"})
+    if folder is None:
+        place = join(parent(edge.importer), edge.specifier) if edge.specifier.startswith(".") else None
+        return place is not None and place not in graph.paths and is_compiled_to(edge.imported, place, graph)
+    return any(
+        _means(each, edge.imported)
+        or (each not in graph.paths and is_compiled_to(edge.imported, each, graph))
+        or (is_never_kept(each, graph) and is_beside(edge.imported, each, folder, graph))
+        for each in named
+        if not _DECLARATION.search(each)
+    )
+
+
+def _missing(difference: Difference, evidence: Evidence) -> list[str]:
+    """The files that the specifier usually names and that are not there; none where the authority has an answer."""
+    edge = _unanswered(difference, evidence)
+    if edge is None:
+        return []
+    named = entries(edge, evidence.graph, USUAL)
+    if edge.specifier.startswith("."):
+        place = join(parent(difference.importer), edge.specifier)
+        named += [place, f"{place}/index"] if place else []
+    return [each for each in named if each not in evidence.graph.paths]
+
+
+def _enters(specifier: str, difference: Difference, graph: WeftGraph) -> bool:
+    """Whether the authority's file lies in the package that it found under the specifier's name."""
+    folder = package_of(_edge(difference, specifier), graph)
+    return folder is not None and difference.imported.startswith(f"{folder}/" if folder else "")
 
 
 def _is_index_of(edge: Edge) -> bool:
@@ -281,75 +402,55 @@ def _has_other_answer(difference: Difference, evidence: Evidence) -> bool:
     )
 
 
-def _package_of(edge: Edge, evidence: Evidence) -> str | None:
-    """The folder of the package that the specifier names, above the imported file (`#a`: above the importer)."""
-    if edge.specifier.startswith("#"):
-        return next((each for each in ancestors(edge.importer) if _manifest(each, evidence)), None)
-    name = _PACKAGE.match(edge.specifier)
-    above = (each for each in ancestors(edge.imported) if name and _manifest(each, evidence).get("name") == name[0])
-    return next(above, None)
+def _has_versions(edge: Edge, graph: WeftGraph) -> bool:
+    folder = package_of(edge, graph)
+    return folder is not None and "typesVersions" in manifest(folder, graph)
 
 
-def _entries(specifier: str, folder: str, evidence: Evidence) -> Iterator[str]:
-    """Every path that the package's manifest names for the specifier, under whatever condition."""
-    manifest = _manifest(folder, evidence)
-    if specifier.startswith("#"):
-        subpath, table = specifier, _mapping(manifest.get("imports"))
-    else:
-        name = _PACKAGE.match(specifier)
-        subpath = "." + specifier[name.end() :] if name else "."
-        exports = manifest.get("exports")
-        keyed = isinstance(exports, dict) and all(key.startswith(".") for key in exports)
-        table = _mapping(exports) if keyed else {".": exports} if exports is not None else {}
-    for key, value in table.items():
-        prefix, star, suffix = key.partition("*")
-        if key == subpath or (star and subpath.startswith(prefix) and subpath.endswith(suffix)):
-            rest = subpath[len(prefix) : len(subpath) - len(suffix)] if star else ""
-            yield from filter(None, (join(folder, each.replace("*", rest)) for each in _leaves(value)))
-    if subpath == ".":
-        fields = [manifest.get(each) for each in ("types", "typings", "main", "module")]
-        yield from filter(None, (join(folder, each) for each in fields if isinstance(each, str)))
-        # Without an entry, and without an index, the package has an output by convention alone.
-        yield f"{folder}/index.js".lstrip("/")
-    elif not table and not specifier.startswith("#"):
-        yield join(folder, subpath) or folder
+def _options(path: str, graph: WeftGraph) -> dict[str, object]:
+    """The compiler options of a configuration and of those that it extends by relative paths."""
+    found: dict[str, object] = {}
+    pending, seen = [path], {path}
+    while pending:
+        each = pending.pop()
+        raw = read(each, graph)
+        found = {**mapping(raw.get("compilerOptions")), **found}
+        for extended in leaves(raw.get("extends")):
+            place = join(parent(each), extended) or ""
+            place = place if place in graph.paths else f"{place}.json"
+            if place not in seen:
+                seen.add(place)
+                pending.append(place)
+    return found
 
 
-def _leaves(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for each in value:
-            yield from _leaves(each)
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _leaves(each)
+def _mapped(specifier: str, importer: str, graph: WeftGraph) -> str | None:
+    """What the nearest import map that knows the specifier makes of it: a path, or what is outside."""
+    for folder in ancestors(importer):
+        for name in ("deno.json", "deno.jsonc"):
+            raw = read(f"{folder}/{name}".lstrip("/"), graph)
+            elsewhere = join(folder, str(raw.get("importMap"))) if "importMap" in raw else None
+            table = mapping((read(elsewhere, graph) if elsewhere else raw).get("imports"))
+            keys = [key for key in table if specifier == key or (key.endswith("/") and specifier.startswith(key))]
+            if keys:
+                best = max(keys, key=len)
+                target = f"{table[best]}{specifier[len(best) :]}"
+                return target if _OUTSIDE.match(target) else join(parent(elsewhere) if elsewhere else folder, target)
+    return None
 
 
-def _deno_members(manifest: Mapping[str, Any], folder: str, evidence: Evidence) -> Iterator[str]:
-    for member in manifest.get("workspace") or ():
-        place = join(folder, member) if isinstance(member, str) else None
-        named = _json(f"{place}/deno.json", evidence).get("name") if place is not None else None
-        if isinstance(named, str):
-            yield named
-
-
-def _is_folder(path: str, evidence: Evidence) -> bool:
-    return not path or any(each.startswith(f"{path}/") for each in evidence.graph.paths)
-
-
-def _manifest(folder: str, evidence: Evidence) -> Mapping[str, Any]:
-    return _json(f"{folder}/package.json".lstrip("/"), evidence)
-
-
-def _json(path: str, evidence: Evidence) -> Mapping[str, Any]:
-    if path not in evidence.graph.paths:
-        return {}
-    try:
-        return _mapping(pyjson5.decode(evidence.graph.source(path).decode("utf-8-sig", "replace")))
-    except (ValueError, pyjson5.Json5Exception):
-        return {}
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _deno_entries(specifier: str, importer: str, graph: WeftGraph) -> Iterator[str]:
+    """What the members of a Deno workspace above that bear the specifier's name export for it."""
+    name = package_name(specifier)
+    for root in ancestors(importer):
+        for file in ("deno.json", "deno.jsonc"):
+            workspace = read(f"{root}/{file}".lstrip("/"), graph).get("workspace")
+            patterns = [*leaves(workspace)]
+            for path in graph.paths if patterns else ():
+                if path.rpartition("/")[2] not in ("deno.json", "deno.jsonc"):
+                    continue
+                member, raw = parent(path), read(path, graph)
+                if raw.get("name") == name and any(expression(root, each).fullmatch(member) for each in patterns):
+                    table = raw.get("exports") if isinstance(raw.get("exports"), dict) else {".": raw.get("exports")}
+                    target = mapping(table).get(f".{specifier[len(name) :]}")
+                    yield from filter(None, [join(member, target) if isinstance(target, str) else None])

@@ -1,25 +1,19 @@
 """The TypeScript compiler's `resolveModuleName` and oxc-resolver, asked by a program for Node.js."""
 
 import json
-import shutil
-import subprocess
-from pathlib import Path
+from functools import lru_cache
 from typing import TypeAlias
 
-from conformance.base import Answers, ConformanceError, Pair
+from conformance.base import Answers, Pair
 from conformance.graphs import WeftGraph
-from conformance.installation import cache
+from conformance.typescript.node import OXC, TYPESCRIPT, modules, run
 from conformance.typescript.workspaces import linked
 from weft_storage.model.edges import Edge
 from weft_storage.model.facts import EdgeKind
 
-TYPESCRIPT = "5.9.3"
-OXC = "11.24.2"
-
 READ = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
 # Specifier, line, and the file of the repository that it leads to, if any.
 _Answer: TypeAlias = tuple[str, int, str | None]
-_DRIVER = Path(__file__).with_name("driver.cjs")
 _KINDS = frozenset({EdgeKind.IMPORT, EdgeKind.REEXPORT, EdgeKind.DYNAMIC, EdgeKind.TYPE, EdgeKind.ASSET})
 
 
@@ -29,11 +23,11 @@ class TypeScript:
     name = "typescript"
 
     def version(self) -> str:
-        _modules()
+        modules()
         return TYPESCRIPT
 
     def answers(self, root: str, graph: WeftGraph) -> Answers:
-        return _answers(self.name, root, graph)
+        return answers_of(self.name, root, graph)
 
     def pair_of(self, edge: Edge) -> Pair | None:
         """Components, styles and pictures are no modules to the compiler."""
@@ -47,17 +41,19 @@ class Oxc:
     name = "oxc"
 
     def version(self) -> str:
-        _modules()
+        modules()
         return OXC
 
     def answers(self, root: str, graph: WeftGraph) -> Answers:
-        return _answers(self.name, root, graph)
+        return answers_of(self.name, root, graph)
 
     def pair_of(self, edge: Edge) -> Pair | None:
         return (edge.importer, edge.imported) if edge.kind in _KINDS else None
 
 
-def _answers(authority: str, root: str, graph: WeftGraph) -> Answers:
+@lru_cache(maxsize=2)
+def answers_of(authority: str, root: str, graph: WeftGraph) -> Answers:
+    """What an authority says; kept, as one is asked again about the other's differences."""
     paths = sorted(path for path in graph.files if path.endswith(READ) and "\n" not in path)
     with linked(root, graph.paths):
         files, unread = _ask(authority, root, paths)
@@ -72,32 +68,5 @@ def _answers(authority: str, root: str, graph: WeftGraph) -> Answers:
 
 def _ask(authority: str, root: str, paths: list[str]) -> tuple[dict[str, list[_Answer]], dict[str, str]]:
     """What every file names, and why some could not be read."""
-    command = [_node(), "--max-old-space-size=4096", str(_DRIVER), str(_modules()), root, authority]
-    done = subprocess.run(command, input="\n".join(paths), capture_output=True, text=True, cwd=root)
-    if done.returncode:
-        raise ConformanceError(f"{authority} on {root}", f"failed: {done.stderr.strip()[-500:]}")
-    answers = json.loads(done.stdout)
+    answers = json.loads(run("driver.cjs", [authority], paths, root=root))
     return answers["files"], answers["unread"]
-
-
-def _node() -> str:
-    found = shutil.which("node")
-    if found is None:
-        raise ConformanceError("node", "is not on PATH", "install Node.js 20 or later")
-    return found
-
-
-def _modules() -> Path:
-    """The folder whose node_modules hold the authorities at their pinned versions; made where it is missing."""
-    folder = cache(f"typescript-{TYPESCRIPT}-oxc-{OXC}")
-    done = folder / ".installed"
-    if not done.exists():
-        (folder / "package.json").write_text('{"private": true}\n', encoding="utf-8")
-        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact"]
-        packages = [f"typescript@{TYPESCRIPT}", f"oxc-resolver@{OXC}"]
-        installed = subprocess.run([*command, *packages], cwd=folder, capture_output=True, text=True)
-        if installed.returncode:
-            problem = (installed.stderr or installed.stdout).strip()[-500:]
-            raise ConformanceError(" ".join(packages), f"cannot be installed: {problem}", "npm must reach its registry")
-        done.touch()
-    return folder

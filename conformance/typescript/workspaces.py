@@ -23,7 +23,7 @@ def linked(root: str, paths: Iterable[str]) -> Iterator[None]:
     """Links for every member of every workspace in the folder, and for dependencies by path; gone afterwards."""
     made: list[Path] = []
     try:
-        for folder, name, target in _links(root, sorted(paths)):
+        for folder, name, target in links(root, sorted(paths)):
             link = Path(root, folder, "node_modules", name)
             if not os.path.lexists(link):
                 _make(link, Path(root, target), made)
@@ -33,17 +33,10 @@ def linked(root: str, paths: Iterable[str]) -> Iterator[None]:
             path.unlink() if path.is_symlink() else path.rmdir()
 
 
-def _make(link: Path, target: Path, made: list[Path]) -> None:
-    missing = [each for each in link.parents if not each.exists()]
-    for folder in reversed(missing):
-        folder.mkdir()
-        made.append(folder)
-    link.symlink_to(os.path.relpath(target, link.parent.resolve()))
-    made.append(link)
-
-
-def _links(root: str, paths: list[str]) -> Iterator[tuple[str, str, str]]:
-    """(folder, name, folder of the package): what stands in the first's node_modules under the name."""
+def links(root: str, paths: list[str]) -> Iterator[tuple[str, str, str]]:
+    """(folder, name, folder of the package): what stands in the first's node_modules under the name, the first of each
+    counting. `paths` are sorted.
+    """
     manifests = {parent(path): _read(root, path) for path in paths if _is(path, "package.json")}
     for folder, manifest in manifests.items():
         for key in _DEPENDENCIES:
@@ -52,8 +45,8 @@ def _links(root: str, paths: list[str]) -> Iterator[tuple[str, str, str]]:
                 if target is not None and target in manifests:
                     yield folder, name, target
     for folder, patterns in _workspaces(root, paths, manifests):
-        taken = [_expression(folder, each) for each in patterns if not each.startswith("!")]
-        left_out = [_expression(folder, each[1:]) for each in patterns if each.startswith("!")]
+        taken = [expression(folder, each) for each in patterns if not each.startswith("!")]
+        left_out = [expression(folder, each[1:]) for each in patterns if each.startswith("!")]
         for member, manifest in manifests.items():
             called = manifest.get("name")
             fits = any(each.fullmatch(member) for each in taken) and not any(
@@ -61,6 +54,15 @@ def _links(root: str, paths: list[str]) -> Iterator[tuple[str, str, str]]:
             )
             if fits and isinstance(called, str) and re.fullmatch(r"(@[\w.~-]+/)?[\w~-][\w.~-]*", called):
                 yield folder, called, member
+
+
+def _make(link: Path, target: Path, made: list[Path]) -> None:
+    missing = [each for each in link.parents if not each.exists()]
+    for folder in reversed(missing):
+        folder.mkdir()
+        made.append(folder)
+    link.symlink_to(os.path.relpath(target, link.parent.resolve()))
+    made.append(link)
 
 
 def _workspaces(root: str, paths: list[str], manifests: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
@@ -89,7 +91,7 @@ def _by_alias(wanted: object, manifests: Mapping[str, Any]) -> str | None:
     return next((each for each, raw in manifests.items() if found and raw.get("name") == found[1]), None)
 
 
-def _expression(folder: str, glob: str) -> re.Pattern[str]:
+def expression(folder: str, glob: str) -> re.Pattern[str]:
     """A glob of folders as a regular expression over paths from the root."""
     pattern = "/".join(filter(None, (folder, glob.removeprefix("./").rstrip("/"))))
     pieces = re.split(r"(\*\*/?|\*|\?|\{|\}|,)", pattern)
