@@ -34,6 +34,8 @@ from weft.report.documents import (
 from weft_storage.model.edges import Edge, Outside, Status
 from weft_storage.model.facts import Declaration, DeclarationKind, EdgeKind
 from weft_storage.model.files import NO_CONTENT, ChangeKind, FileRecord, FileStatus
+from weft_storage.model.history import ComponentChange, ComponentChangeKind, GraphDiff, Package
+from weft_storage.model.languages import Family
 from weft_storage.model.runs import Problem, Run, RunState
 
 ORDINARY = ("pkg/a.py", "pkg/b.py", "pkg/c.py")
@@ -102,6 +104,26 @@ def sample_run(name: str, **changes: object) -> Run:
     return msgspec.structs.replace(run, **changes)
 
 
+def graph_diff(names: Sequence[str], edges: Sequence[Edge]) -> GraphDiff:
+    """A little of everything that can differ, full of the names."""
+    first, second = names[0], names[1]
+    unresolved = Outside(first, 2, second, Status.UNRESOLVED, EdgeKind.IMPORT, (first,), "", tuple(names))
+    return GraphDiff(
+        files={first: ChangeKind.ADDED, second: ChangeKind.DELETED},
+        added_edges=tuple(edges[:1]),
+        removed_edges=tuple(edges[1:2]),
+        added_packages=(Package(Family.PYTHON, first),),
+        removed_packages=(Package(Family.GO, second),),
+        added_unresolved=(unresolved,),
+        removed_unresolved=(unresolved,),
+        components=(
+            ComponentChange(
+                3, ComponentChangeKind.GREW, tuple(names), tuple(names[:1]), (), (4,), tuple(edges), tuple(edges[:1])
+            ),
+        ),
+    )
+
+
 def sample_documents(names: Sequence[str]) -> dict[str, msgspec.Struct]:
     """One document of each command, full of the names."""
     first, second = names[0], names[1]
@@ -116,19 +138,12 @@ def sample_documents(names: Sequence[str]) -> dict[str, msgspec.Struct]:
     ]
     return {
         "affected": affected_document(first, 12, entries),
-        "cycles": cycles_document(first, 12, [component(names, edges)], runtime=True),
+        "cycles": cycles_document(
+            first, 12, [component(names, edges, id=3, since=2, new=True, cut=edges, cut_names=4)], runtime=True
+        ),
         "dependents": dependents_document(first, 12, first, names[1:], edges, transitive=True),
         "deps": deps_document(first, 12, first, names[1:], edges, transitive=False),
-        "diff": diff_document(
-            first,
-            old=11,
-            new=12,
-            files={first: ChangeKind.ADDED, second: ChangeKind.DELETED},
-            added_edges=edges[:1],
-            removed_edges=edges[1:2],
-            added_components=[names],
-            removed_components=[names[:2]],
-        ),
+        "diff": diff_document(first, old=11, new=12, diff=graph_diff(names, edges)),
         "doctor": doctor_document([Check(name="git", ok=True, detail=first), Check(name="x", ok=False, detail=second)]),
         "export": export_document(first, 12, names, edges),
         "order": order_document(first, 12, [[[first]], [names[1:]]]),

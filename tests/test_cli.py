@@ -564,9 +564,11 @@ def test_an_interrupt_in_the_making_of_a_class_ends_with_the_same_code(tmp_path:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_scan_that_is_recorded_as_cancelled(weft: Weft, work: Path, number: signal.Signals) -> None:
     interrupted = _started_on_much_work(work)
-    time.sleep(1.5)
+    deadline = time.monotonic() + 60
+    while json.loads(weft("runs", "--format", "json").stdout)["runs"][0]["state"] != "running":
+        assert time.monotonic() < deadline
     interrupted.send_signal(number)
-    _, errors = interrupted.communicate(timeout=20)
+    _, errors = interrupted.communicate(timeout=60)
     assert interrupted.returncode == 130, errors
     newest = json.loads(weft("runs", "--format", "json").stdout)["runs"][0]
     assert (newest["state"], newest["error"]) == ("cancelled", f"interrupted by {number.name}")

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,6 +31,8 @@ from weft.report.escape import printable, storable
 from weft_storage.model.edges import Edge, Outside, Status
 from weft_storage.model.facts import EdgeKind
 from weft_storage.model.files import NO_CONTENT, ChangeKind, FileRecord, FileStatus
+from weft_storage.model.history import ComponentChange, ComponentChangeKind, GraphDiff, Package
+from weft_storage.model.languages import Family
 from weft_storage.model.runs import Problem, RunState
 
 RENDERERS: dict[str, Callable[..., str]] = {
@@ -272,33 +273,51 @@ def test_runs_are_a_table_with_the_errors_of_failed_ones() -> None:
 
 
 def test_a_diff_is_marked_as_diffs_are() -> None:
-    document = diff_document(
-        "p",
-        old=1,
-        new=2,
-        files={"a.py": ChangeKind.ADDED, "b.py": ChangeKind.MODIFIED, "c.py": ChangeKind.DELETED},
-        added_edges=[edge("a.py", "b.py", 3)],
-        removed_edges=[edge("c.py", "b.py", 0)],
-        added_components=[["b.py", "a.py"]],
-        removed_components=[],
+    gone = Outside("a.py", 4, "./gone", Status.UNRESOLVED, EdgeKind.IMPORT)
+    grew = ComponentChange(
+        7, ComponentChangeKind.GREW, ("a.py", "b.py", "d.py"), ("a.py",), (), (), (edge("a.py", "b.py", 3),), ()
     )
-    assert text.diff_text(document) == (
+    found = GraphDiff(
+        files={"a.py": ChangeKind.ADDED, "b.py": ChangeKind.MODIFIED, "c.py": ChangeKind.DELETED},
+        added_edges=(edge("a.py", "b.py", 3),),
+        removed_edges=(edge("c.py", "b.py", 0),),
+        added_packages=(Package(Family.PYTHON, "attrs"),),
+        removed_packages=(),
+        added_unresolved=(gone,),
+        removed_unresolved=(),
+        components=(grew,),
+    )
+    assert text.diff_text(diff_document("p", old=1, new=2, diff=found)) == (
         "run 1 to run 2 of p\n"
         "+ a.py\n"
         "~ b.py\n"
         "- c.py\n"
         "- c.py -> b.py (import)\n"
         "+ a.py:3 -> b.py (import)\n"
-        "+ cycle of a.py, b.py\n"
+        "+ package attrs (python)\n"
+        "+ unresolved a.py:4 -> ./gone\n"
+        "+ cycle 7 grew: 3 files, a.py, b.py, d.py\n"
+        "+     a.py\n"
+        "+     a.py:3 -> b.py (import)\n"
     )
 
 
 def test_a_diff_without_differences_says_so() -> None:
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("added_edges", "removed_edges", "added_components", "removed_components"), ()
+    nothing = GraphDiff({}, (), (), (), (), (), (), ())
+    shown = text.diff_text(diff_document("p", old=1, new=2, diff=nothing))
+    assert shown == "run 1 to run 2 of p\nno difference\n"
+
+
+def test_a_component_says_since_when_it_is_there_and_what_to_cut() -> None:
+    cycle = [edge("a.py", "b.py", 3), edge("b.py", "a.py", 9, EdgeKind.TYPE)]
+    found = component(["a.py", "b.py"], cycle, id=7, since=3, new=True, runtime=False, cut=cycle[1:], cut_names=2)
+    assert text.cycles_text(cycles_document("p", 4, [found], runtime=False)) == (
+        "1. 2 files  cycle 7 since run 3, of types only, new\n"
+        '   a.py:3 imports b.py  (import, "./b.py")\n'
+        '   b.py:9 imports a.py  (type, "./a.py")\n'
+        "   without 1 import of 2 names there is no cycle:\n"
+        '     b.py:9 imports a.py  (type, "./a.py")\n'
     )
-    document = diff_document("p", old=1, new=2, files={}, **nothing)
-    assert text.diff_text(document) == "run 1 to run 2 of p\nno difference\n"
 
 
 def test_status_shows_coverage_and_what_was_skipped() -> None:

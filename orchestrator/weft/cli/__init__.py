@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from weft.cli.care import doctor, runs, status, store, verify
+from weft.cli.care import diff, doctor, runs, status, store, verify
 from weft.cli.flower import flower
 from weft.cli.options import DEBUG, EPILOG
 from weft.cli.read import affected, cycles, dependents, deps, export, order, symbols, unresolved, why
@@ -39,7 +39,7 @@ def group() -> None:
 
 for _command in (scan, affected, order, cycles, deps, dependents, why, unresolved, symbols, export):
     group.add_command(_command)
-for _command in (resume, runs, status, verify, doctor, store, worker, flower, stack):
+for _command in (resume, runs, diff, status, verify, doctor, store, worker, flower, stack):
     group.add_command(_command)
 
 

@@ -43,6 +43,43 @@ def runs(limit: int, output_format: str, store_url: str | None, project: str | N
         say(to_text(runs_document(name, found), runs_text, output_format, speaker))
 
 
+@click.command(
+    epilog="""\b
+Examples:
+  weft diff                                      the last two graphs
+  weft diff 41 42 --format json
+"""
+)
+@click.argument("old", type=click.IntRange(min=1), metavar="[OLD]", required=False)
+@click.argument("new", type=click.IntRange(min=1), metavar="[NEW]", required=False)
+@json_or_text
+@common
+def diff(
+    old: int | None, new: int | None, output_format: str, store_url: str | None, project: str | None, **talk: bool
+) -> None:
+    """What differs between two published graphs: files, edges, packages outside, cyclic components.
+
+    Without NEW it is the last one, without OLD the one before NEW. `weft runs` lists them, `weft store gc` drops old
+    ones.
+    """
+    from weft.queries import GraphView
+    from weft.queries.history import diff as graph_diff
+    from weft.report.documents import diff_document
+    from weft.report.text import diff_text
+    from weft_storage.model.errors import UsageError
+
+    speaker = voice(**talk)
+    with open_view(store_url, project, at=new) as view:
+        before = GraphView(view.store, view.project, at=old) if old else view.before()
+        if before is None:
+            raise UsageError(
+                f"run {view.run.id}", "has no graph before it in the store", "name two runs of `weft runs`"
+            )
+        found = graph_diff(before, view)
+        document = diff_document(view.project, old=before.run.id, new=view.run.id, diff=found)
+        say(to_text(document, diff_text, output_format, speaker))
+
+
 @click.command(epilog="\b\nExample:\n  weft status --format json\n")
 @json_or_text
 @common

@@ -26,8 +26,9 @@ from weft.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from weft.queries import GraphView
+    from weft.queries import Component, GraphView
     from weft.queries.affected import Change
+    from weft.report.documents import Component as ComponentEntry
 
 
 @click.command(
@@ -222,20 +223,32 @@ def order(
 Examples:
   weft cycles
   weft cycles --runtime --format sarif > cycles.sarif
+  weft cycles --accept          # from now on `weft scan --fail-on new-cycles` lets these pass, as large as they are
 """
 )
 @click.option("--runtime", is_flag=True, help="Leave out edges that only types make.")
+@click.option("--accept", is_flag=True, help="Accept all components as they are now, and show them.")
 @format_option("text", "json", "sarif")
 @common
-def cycles(runtime: bool, output_format: str, store_url: str | None, project: str | None, **talk: bool) -> None:
-    """Cyclic components: their members and one shortest cycle, with file:line of every import."""
+def cycles(
+    runtime: bool, accept: bool, output_format: str, store_url: str | None, project: str | None, **talk: bool
+) -> None:
+    """Cyclic components: members, a shortest cycle with file:line of every import, and imports to cut.
+
+    A component keeps its number while it grows, shrinks or loses parts. It is new if it appeared or grew after it was
+    accepted; those of the first scan are.
+    """
     from weft import queries
-    from weft.report.documents import component, cycles_document
+    from weft.report.documents import cycles_document
     from weft.report.text import cycles_text
 
     speaker = voice(**talk)
     with open_view(store_url, project) as view:
-        found = [component(each.members, each.cycle) for each in queries.cycles(view, runtime=runtime)]
+        if accept:
+            from weft.pipeline.unchanged import accept_components
+
+            accept_components(view.store, view.project, lock_timeout=60.0)
+        found = [_component_entry(each) for each in queries.cycles(view, runtime=runtime)]
         if output_format == "sarif":
             from weft.pipeline.epoch import program_version
             from weft.report.export import sarif
@@ -244,6 +257,21 @@ def cycles(runtime: bool, output_format: str, store_url: str | None, project: st
             return
         document = cycles_document(view.project, view.run.id, found, runtime=runtime)
         say(to_text(document, cycles_text, output_format, speaker))
+
+
+def _component_entry(component: "Component") -> "ComponentEntry":
+    from weft.report.documents import component as component_entry
+
+    return component_entry(
+        component.members,
+        component.cycle,
+        id=component.id,
+        since=component.since,
+        new=component.is_new,
+        runtime=component.at_run_time,
+        cut=component.cut,
+        cut_names=component.names,
+    )
 
 
 def _neighbours(command: Any) -> Any:
@@ -429,14 +457,13 @@ def _write_pieces(path: str, mode: str, pieces: Iterable[str]) -> None:
 def _exported(view: "GraphView", output_format: str) -> Iterable[str]:
     from weft import queries
     from weft.pipeline.epoch import program_version
-    from weft.report.documents import component
     from weft.report.export import export as export_edges
     from weft.report.export import sarif
     from weft_storage.model.edges import Status
 
     run = view.run
     if output_format == "sarif":
-        found = [component(each.members, each.cycle) for each in queries.cycles(view)]
+        found = [_component_entry(each) for each in queries.cycles(view)]
         outside = view.store.outside(view.project)
         return sarif(found, (each for each in outside if each.status is Status.UNRESOLVED), version=program_version())
     return export_edges(output_format, view.edges(), files=view.files, project=view.project, run=run.id)

@@ -142,10 +142,9 @@ def scan(
     with interruptions() as interruption, open_store(store_url or default_store(root)) as store:
         if broker:
             work_of(store)
-        components_before = _components(store, options.project) if "new-cycles" in fail_on else ()
         with TerminalProgress(speaker, interruption) as progress:
             run = analyze(store, root, settings, options, progress)
-        findings = _findings(store, run, fail_on, components_before)
+        findings = _findings(store, run, fail_on)
     say(to_text(scan_document(run, findings), scan_text, output_format, speaker))
     context.exit(_exit_code(run, findings))
 
@@ -237,16 +236,7 @@ def interruptions() -> Iterator[Interruption]:
             signal.signal(number, handler)
 
 
-def _components(store: "Store", project: str) -> tuple[tuple[str, ...], ...]:
-    from weft_storage.model.states import Components
-    from weft_tasks.finalize.states import load_state
-
-    return load_state(store, project, Components).components
-
-
-def _findings(
-    store: "Store", run: "Run", fail_on: tuple[str, ...], components_before: tuple[tuple[str, ...], ...]
-) -> "list[Finding]":
+def _findings(store: "Store", run: "Run", fail_on: tuple[str, ...]) -> "list[Finding]":
     """What `--fail-on` asked for and the run has."""
     from weft.report.documents import Finding
 
@@ -254,10 +244,7 @@ def _findings(
     if "cycles" in fail_on and run.components:
         found.append(Finding(kind="cycles", message=f"{run.components} cyclic components"))
     if "new-cycles" in fail_on:
-        known = [frozenset(members) for members in components_before]
-        # A component that only shrank, or fell apart, is no news.
-        new = [each for each in _components(store, run.project) if not any(old >= set(each) for old in known)]
-        found += [Finding(kind="new-cycles", message=f"{len(each)} files: {', '.join(each[:5])}") for each in new]
+        found += [Finding(kind="new-cycles", message=message) for message in _new_cycles(store, run.project)]
     if "unresolved" in fail_on and run.unresolved:
         found.append(Finding(kind="unresolved", message=f"{run.unresolved} imports lead nowhere"))
     if "incomplete" in fail_on and run.counts["failed"]:
@@ -271,6 +258,19 @@ def _exit_code(run: "Run", findings: "list[Finding]") -> int:
     if run.state is RunState.INCOMPLETE:
         return EXIT_INCOMPLETE
     return EXIT_FINDINGS if findings else 0
+
+
+def _new_cycles(store: "Store", project: str) -> "Iterator[str]":
+    """A sentence for each cyclic component that is not accepted."""
+    from weft.queries import GraphView
+    from weft.queries.components import lineage
+    from weft_tasks.finalize.lineage import is_new
+
+    for each in lineage(GraphView(store, project)).components:
+        if is_new(each):
+            accepted = f", {each.accepted} accepted" if each.accepted else ""
+            first = ", ".join(each.members[:5])
+            yield f"cycle {each.id} of {len(each.members)} files{accepted}: {first}; see `weft cycles`"
 
 
 class TerminalProgress:

@@ -3,8 +3,6 @@
 snapshot -> diff -> plan -> dispatch -> finalize (resolve, analyze, merge, publish)
 """
 
-import os
-import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,19 +10,20 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from weft.pipeline.diff import Difference, diff, identify_inputs, look_again
-from weft.pipeline.epoch import epoch_of, program_version, token_of
+from weft.pipeline.epoch import epoch_of, token_of
 from weft.pipeline.extraction import carry_out
 from weft.pipeline.local import LocalPool
 from weft.pipeline.plan import Plan, make_plan
 from weft.pipeline.quarantine import quarantine, quarantined
 from weft.pipeline.remote import Remote
+from weft.pipeline.unchanged import new_run, publish_unchanged
 from weft.snapshot import ContentError, Contents, Snapshot, take_snapshot
 from weft_storage.backends import Store
 from weft_storage.model.errors import StoreError
 from weft_storage.model.files import FileRecord
-from weft_storage.model.runs import Publication, Run, RunState
+from weft_storage.model.runs import Run, RunState
 from weft_storage.model.settings import Settings
-from weft_storage.model.states import STATE_NAMES, Affected, Names, encode_state
+from weft_storage.model.states import Names
 from weft_tasks.crashbox import Limits
 from weft_tasks.finalize.records import MANIFEST_LIMIT, counts, hit_rate
 from weft_tasks.finalize.watching import Clock, Progress, Silent
@@ -53,7 +52,7 @@ def analyze(store: Store, root: str, settings: Settings, options: Options, progr
     """
     progress = progress or Silent()
     with store.lock(options.project, timeout=options.lock_timeout):
-        run = store.begin(_new_run(root, options))
+        run = store.begin(new_run(options.project, root, options.rev))
         try:
             return _analyze(store, root, settings, options, progress, run)
         except BaseException as error:
@@ -70,7 +69,7 @@ def _analyze(store: Store, root: str, settings: Settings, options: Options, prog
     run = replace(run, revision=snapshot.revision, token=token, seconds=clock.seconds)
     published = store.published(options.project)
     if published and not options.full and _same(published, run):
-        return _publish_unchanged(store, published, run)
+        return publish_unchanged(store, published, run)
     # Loaded only now: the graph's libraries take longer to load than a scan without changes may take.
     from weft_tasks.finalize.merge import Scanned
     from weft_tasks.finalize.run import finalize, load_known
@@ -159,42 +158,9 @@ def _plan(difference: Difference, store: Store, limits: Limits, *, full: bool) -
     )
 
 
-def _new_run(root: str, options: Options) -> Run:
-    return Run(
-        project=options.project,
-        root=root,
-        rev_argument=options.rev or "",
-        started=time.time(),
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        version=program_version(),
-    )
-
-
 def _same(published: Run, run: Run) -> bool:
     """Whether nothing can have changed since the published run. A run that was incomplete is tried again."""
     return published.state is RunState.PUBLISHED and published.token == run.token
-
-
-def _publish_unchanged(store: Store, published: Run, run: Run) -> Run:
-    """Publish a run without changes: the same graph, nothing affected."""
-    had_facts = sum(published.counts.get(name, 0) for name in ("analyzed", "unchanged", "cached"))
-    unchanged = replace(
-        run,
-        state=RunState.PUBLISHED,
-        finished=time.time(),
-        counts=dict.fromkeys(published.counts, 0)
-        | {name: published.counts.get(name, 0) for name in ("files", "skipped", "failed", "inputs")}
-        | {"unchanged": had_facts},
-        edges=published.edges,
-        unresolved=published.unresolved,
-        components=published.components,
-        coverage=published.coverage,
-        problems=published.problems,
-        cache_hit_rate=1.0,
-    )
-    store.publish(Publication(unchanged, states={STATE_NAMES[Affected]: encode_state(Affected())}))
-    return unchanged
 
 
 def _read(contents: Contents, path: str) -> bytes | None:

@@ -3,28 +3,21 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from weft.queries.components import Component, cycles
 from weft.queries.view import GraphView
 from weft_storage.backends import Part
 from weft_storage.model.edges import Edge
-from weft_storage.model.facts import CYCLE_KINDS, WEAK_KINDS, Declaration, EdgeKind
+from weft_storage.model.facts import CYCLE_KINDS, Declaration, EdgeKind
 from weft_storage.model.files import FileStatus
 from weft_storage.model.languages import unit_of
 from weft_tasks.extract.encoding import decode_declarations
 from weft_tasks.finalize.graphs import ALL_KINDS, STRONG_KINDS
 from weft_tasks.finalize.merge import record_key
-from weft_tasks.graph import cyclic_components, levels, reach, shortest_cycle, shortest_path
+from weft_tasks.graph import levels, reach, shortest_path
 
 __all__ = [
     "Component", "GraphView", "Use", "cycles", "dependencies", "dependents", "order", "symbols", "why",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """A cyclic component: its members (units, sorted) and the edges of one short cycle through its first member."""
-
-    members: tuple[str, ...]
-    cycle: tuple[Edge, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +62,6 @@ def order(view: GraphView, files: Collection[str] | None = None) -> list[list[li
     return [
         [sorted(graph.units[node] for node in members) for members in level] for level in levels(graph.digraph, wanted)
     ]
-
-
-def cycles(view: GraphView, *, runtime: bool = False) -> list[Component]:
-    """The cyclic components, each with a short cycle; without type-only edges where `runtime`."""
-    kinds = CYCLE_KINDS - WEAK_KINDS if runtime else CYCLE_KINDS
-    graph = view.units(kinds)
-    found = []
-    for members in cyclic_components(graph.digraph):
-        nodes = shortest_cycle(graph.digraph, members)
-        around = [graph.units[node] for node in (*nodes, nodes[0])]
-        found.append(Component(tuple(graph.units[node] for node in members), view.edges_along(around, kinds)))
-    return found
 
 
 def why(

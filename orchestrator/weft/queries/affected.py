@@ -8,12 +8,10 @@ from itertools import pairwise
 
 from weft.queries.view import GraphView
 from weft_storage.model.edges import Edge
-from weft_storage.model.errors import UsageError
 from weft_storage.model.facts import EdgeKind
 from weft_storage.model.files import ChangeKind
 from weft_storage.model.languages import unit_of
-from weft_storage.model.runs import RunState
-from weft_storage.model.states import Affected, AffectedFile, Components
+from weft_storage.model.states import Affected, AffectedFile
 from weft_tasks.finalize.analysis import affected as analyze_affected
 from weft_tasks.finalize.graphs import ALL_KINDS, STRONG_KINDS, FileGraph, from_stored, imported_unit, union, unit_graph
 from weft_tasks.finalize.states import load_state
@@ -91,21 +89,7 @@ class Change:
 
 def last_change(view: GraphView) -> Change:
     """What the run of a view changed."""
-    return Change(view, _view_before(view), load_state(view.store, view.project, Affected, at=view.at))
-
-
-def _view_before(view: GraphView) -> GraphView | None:
-    """The graph that the run of a view replaced; None where there was none, or it was collected."""
-    published = (RunState.PUBLISHED, RunState.INCOMPLETE)
-    runs = view.store.runs(view.project)
-    before = next((run.id for run in runs if run.id < view.run.id and run.state in published), None)
-    if before is None:
-        return None
-    try:
-        load_state(view.store, view.project, Components, at=before)
-    except UsageError:
-        return None
-    return GraphView(view.store, view.project, at=before)
+    return Change(view, view.before(), load_state(view.store, view.project, Affected, at=view.at))
 
 
 def change_of(view: GraphView, files: Iterable[str]) -> Change:

@@ -11,8 +11,10 @@ from weft_storage.model.errors import ProjectUnknown, UsageError
 from weft_storage.model.facts import EdgeKind
 from weft_storage.model.files import FileRecord, FileStatus
 from weft_storage.model.languages import unit_of
-from weft_storage.model.runs import Run
+from weft_storage.model.runs import Run, RunState
+from weft_storage.model.states import Components
 from weft_tasks.finalize.graphs import FileGraph, UnitGraph, from_stored, imported_unit, unit_graph
+from weft_tasks.finalize.states import load_state
 
 
 class GraphView:
@@ -37,6 +39,19 @@ class GraphView:
                 f"project '{self.project}'", f"is not in store '{self.store.url}'", "run `weft scan` first"
             )
         return published
+
+    def before(self) -> "GraphView | None":
+        """The graph that the run of this view replaced; None where there was none, or it was collected."""
+        published = (RunState.PUBLISHED, RunState.INCOMPLETE)
+        runs = self.store.runs(self.project)
+        before = next((run.id for run in runs if run.id < self.run.id and run.state in published), None)
+        if before is None:
+            return None
+        try:
+            load_state(self.store, self.project, Components, at=before)
+        except UsageError:
+            return None
+        return GraphView(self.store, self.project, at=before)
 
     @cached_property
     def records(self) -> dict[str, FileRecord]:

@@ -16,6 +16,8 @@ import msgspec
 from weft_storage.model.edges import Edge, Outside, Status
 from weft_storage.model.facts import Declaration, DeclarationKind, EdgeKind, Strength, strength_of
 from weft_storage.model.files import ChangeKind, FileRecord, FileStatus
+from weft_storage.model.history import ComponentChange, ComponentChangeKind, GraphDiff
+from weft_storage.model.languages import Family
 from weft_storage.model.runs import Problem, Run, RunState
 
 Time: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
@@ -143,10 +145,21 @@ class OrderDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """Files that all depend on each other, sorted, and one shortest cycle among them, edge by edge."""
+    """Files that all depend on each other, sorted, and one shortest cycle among them, edge by edge.
+
+    `id` names the component in all runs that know it, of which `since` was the first. `new` says that it was not
+    accepted, or has more members than were; `runtime` that not only imports of types make it. `cut` is a light set of
+    edges without which it has no cycle, `cut_names` how many names they import.
+    """
 
     members: tuple[str, ...]
     cycle: tuple[EdgeEntry, ...]
+    id: int
+    since: int
+    new: bool
+    runtime: bool
+    cut: tuple[EdgeEntry, ...]
+    cut_names: int
 
 
 class CyclesDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,10 +301,35 @@ class FileChange(msgspec.Struct, frozen=True, kw_only=True, order=True):
     change: ChangeKind
 
 
+class PackageEntry(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A package outside the repository that files of a language family import."""
+
+    family: Family
+    name: str
+
+
+class ComponentChangeEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """How one cyclic component differs between two runs; `members` are those of the newer run, or of the last with any.
+
+    `others` are the ids of components whose members it took in, or that took in its own. `made_by` are the edges within
+    it that are new (each lies on a cycle), `ended_by` those within the older one that are gone.
+    """
+
+    id: int
+    kind: ComponentChangeKind
+    members: tuple[str, ...]
+    joined: tuple[str, ...]
+    left: tuple[str, ...]
+    others: tuple[int, ...]
+    made_by: tuple[EdgeEntry, ...]
+    ended_by: tuple[EdgeEntry, ...]
+
+
 class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What differs between the graphs of two runs, everything sorted.
 
-    An edge is the same as long as importer, imported and kind are; a component as long as its members are.
+    An edge is the same as long as importer, imported and kind are, an unresolved import as long as importer, specifier
+    and kind are. A component stays itself while it grows, shrinks or loses parts.
     """
 
     schema: Literal["weft/diff/1"] = "weft/diff/1"
@@ -301,8 +339,11 @@ class DiffDocument(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[FileChange, ...]
     added_edges: tuple[EdgeEntry, ...]
     removed_edges: tuple[EdgeEntry, ...]
-    added_components: tuple[tuple[str, ...], ...]
-    removed_components: tuple[tuple[str, ...], ...]
+    added_packages: tuple[PackageEntry, ...]
+    removed_packages: tuple[PackageEntry, ...]
+    added_unresolved: tuple[OutsideEntry, ...]
+    removed_unresolved: tuple[OutsideEntry, ...]
+    components: tuple[ComponentChangeEntry, ...]
 
 
 class SkippedFile(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -484,9 +525,28 @@ def order_document(project: str, run: int, levels: Iterable[Iterable[Iterable[st
     )
 
 
-def component(members: Iterable[str], cycle: Iterable[Edge]) -> Component:
-    """A component and the edges of one of its cycles, in order."""
-    return Component(members=tuple(sorted(members)), cycle=_in_order(cycle))
+def component(
+    members: Iterable[str],
+    cycle: Iterable[Edge],
+    *,
+    id: int = 0,
+    since: int = 0,
+    new: bool = False,
+    runtime: bool = True,
+    cut: Iterable[Edge] = (),
+    cut_names: int = 0,
+) -> Component:
+    """A component, the edges of one of its cycles, in order, and those that could be cut."""
+    return Component(
+        members=tuple(sorted(members)),
+        cycle=_in_order(cycle),
+        id=id,
+        since=since,
+        new=new,
+        runtime=runtime,
+        cut=_in_order(cut),
+        cut_names=cut_names,
+    )
 
 
 def cycles_document(project: str, run: int, components: Iterable[Component], *, runtime: bool) -> CyclesDocument:
@@ -583,27 +643,33 @@ def runs_document(project: str, runs: Iterable[Run]) -> RunsDocument:
     return RunsDocument(project=project, runs=tuple(map(_run_entry, newest_first)))
 
 
-def diff_document(
-    project: str,
-    *,
-    old: int,
-    new: int,
-    files: Mapping[str, ChangeKind],
-    added_edges: Iterable[Edge],
-    removed_edges: Iterable[Edge],
-    added_components: Iterable[Iterable[str]],
-    removed_components: Iterable[Iterable[str]],
-) -> DiffDocument:
+def diff_document(project: str, *, old: int, new: int, diff: GraphDiff) -> DiffDocument:
     """The document of the differences between two runs."""
     return DiffDocument(
         project=project,
         old=old,
         new=new,
-        files=tuple(FileChange(path=path, change=change) for path, change in sorted(files.items())),
-        added_edges=_in_order(sorted(added_edges)),
-        removed_edges=_in_order(sorted(removed_edges)),
-        added_components=tuple(sorted(tuple(sorted(members)) for members in added_components)),
-        removed_components=tuple(sorted(tuple(sorted(members)) for members in removed_components)),
+        files=tuple(FileChange(path=path, change=change) for path, change in sorted(diff.files.items())),
+        added_edges=_in_order(diff.added_edges),
+        removed_edges=_in_order(diff.removed_edges),
+        added_packages=tuple(PackageEntry(family=each.family, name=each.name) for each in diff.added_packages),
+        removed_packages=tuple(PackageEntry(family=each.family, name=each.name) for each in diff.removed_packages),
+        added_unresolved=tuple(map(outside_entry, diff.added_unresolved)),
+        removed_unresolved=tuple(map(outside_entry, diff.removed_unresolved)),
+        components=tuple(map(_component_change, diff.components)),
+    )
+
+
+def _component_change(change: ComponentChange) -> ComponentChangeEntry:
+    return ComponentChangeEntry(
+        id=change.id,
+        kind=change.kind,
+        members=change.members,
+        joined=change.joined,
+        left=change.left,
+        others=change.others,
+        made_by=_in_order(change.made_by),
+        ended_by=_in_order(change.ended_by),
     )
 
 

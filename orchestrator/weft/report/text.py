@@ -14,6 +14,7 @@ from weft.report.documents import (
     AffectedDocument,
     AffectedEntry,
     Component,
+    ComponentChangeEntry,
     Counts,
     CyclesDocument,
     DeclarationEntry,
@@ -39,6 +40,7 @@ from weft.report.escape import printable
 from weft_storage.model.edges import Status
 from weft_storage.model.facts import Strength
 from weft_storage.model.files import ChangeKind
+from weft_storage.model.history import ComponentChangeKind
 from weft_storage.model.languages import unit_of
 from weft_storage.model.runs import Problem, RunState
 
@@ -161,13 +163,16 @@ def runs_text(document: RunsDocument, style: Style = plain) -> str:
 
 
 def diff_text(document: DiffDocument, style: Style = plain) -> str:
-    """What differs between two runs: files, edges and components, marked as diffs are."""
+    """What differs between two runs: files, edges, packages and components, marked as diffs are."""
     found = [
         *(f"{_MARKS[each.change]} {printable(each.path)}" for each in document.files),
         *(f"- {_arrow(each)}" for each in document.removed_edges),
         *(f"+ {_arrow(each)}" for each in document.added_edges),
-        *(f"- cycle of {_some(each)}" for each in document.removed_components),
-        *(f"+ cycle of {_some(each)}" for each in document.added_components),
+        *(f"- package {printable(each.name)} ({each.family})" for each in document.removed_packages),
+        *(f"+ package {printable(each.name)} ({each.family})" for each in document.added_packages),
+        *(f"- unresolved {_leads_nowhere(each)}" for each in document.removed_unresolved),
+        *(f"+ unresolved {_leads_nowhere(each)}" for each in document.added_unresolved),
+        *(line for each in document.components for line in _component_change(each)),
     ]
     title = style(f"run {document.old} to run {document.new} of {printable(document.project)}", Role.STRONG)
     if not found:
@@ -298,14 +303,46 @@ def _place(path: str, line: int) -> str:
     return f"{printable(path)}:{line}" if line else printable(path)
 
 
+_GAINS = (ComponentChangeKind.APPEARED, ComponentChangeKind.GREW, ComponentChangeKind.MERGED)
+
+
+def _component_change(change: ComponentChangeEntry) -> Iterator[str]:
+    mark = "~" if change.kind is ComponentChangeKind.CHANGED else "+" if change.kind in _GAINS else "-"
+    others = f", with cycle {', '.join(map(str, change.others))}" if change.others else ""
+    size = _many(len(change.members), "file")
+    yield f"{mark} cycle {change.id} {change.kind}{others}: {size}, {_some(change.members)}"
+    if change.kind not in (ComponentChangeKind.APPEARED, ComponentChangeKind.VANISHED):
+        for sign, members in (("-", change.left), ("+", change.joined)):
+            if members:
+                yield f"{sign}     {_some(members)}"
+    for sign, edges in (("-", change.ended_by), ("+", change.made_by)):
+        yield from (f"{sign}     {_arrow(edge)}" for edge in edges[:_MOST])
+        if len(edges) > _MOST:
+            yield f"{sign}     and {len(edges) - _MOST:,} more edges"
+
+
+def _leads_nowhere(entry: OutsideEntry) -> str:
+    return f"{_place(entry.importer, entry.line)} -> {printable(entry.specifier)}"
+
+
 def _component(number: int, component: Component, style: Style) -> Iterator[str]:
-    yield style(f"{number}. {_many(len(component.members), 'file')}", Role.STRONG)
+    detail = [f"cycle {component.id} since run {component.since}"] if component.id else []
+    detail += [] if component.runtime else ["of types only"]
+    detail += ["new"] if component.new else []
+    said = style(f"  {', '.join(detail)}", Role.WARN if component.new else Role.DIM) if detail else ""
+    yield style(f"{number}. {_many(len(component.members), 'file')}", Role.STRONG) + said
     for edge in component.cycle:
         yield f"   {_import(edge, style)}"
     shown = {end for edge in component.cycle for end in (edge.imported, edge.importer, unit_of(edge.importer))}
     others = [member for member in component.members if member not in shown]
     if others:
         yield f"   with {_some(others)}"
+    if component.cut:
+        names = _many(component.cut_names, "name")
+        yield f"   without {_many(len(component.cut), 'import')} of {names} there is no cycle:"
+        yield from (f"     {_import(edge, style)}" for edge in component.cut[:_MOST])
+        if len(component.cut) > _MOST:
+            yield f"     and {len(component.cut) - _MOST:,} more"
 
 
 def _import(edge: EdgeEntry, style: Style) -> str:
