@@ -21,7 +21,7 @@ from conformance.register import DifferenceClass
 from weft_storage.model.errors import WeftError
 
 # A language is a package here with the names of `LanguageConformance`, and a register/<language>.toml.
-LANGUAGES = ("python", "go", "typescript")
+LANGUAGES = ("python", "go", "typescript", "rust")
 
 _REGISTER = corpora.HERE.parent / "docs" / "conformance.md"
 _SCORES = corpora.HERE.parent / "docs" / "scores.md"

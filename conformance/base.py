@@ -41,6 +41,8 @@ class Answers:
     scopes: Mapping[str, frozenset[str] | None]
     unread: Mapping[str, str] = field(default_factory=dict)
     external: frozenset[Pair] = frozenset()
+    restated: tuple[Edge, ...] | None = None
+    """Weft's side in the authority's terms, where those are no edges of the graph: what a root reaches, for one."""
 
     def covers(self, pair: Pair) -> bool:
         """Whether the authority speaks of a pair at all."""

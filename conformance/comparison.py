@@ -82,7 +82,7 @@ def compare(authority: Authority, root: str, graph: WeftGraph, classes: Sequence
     """Ask the authority about the folder, compare, and adjudicate every difference."""
     answers = authority.answers(root, graph)
     evidence = Evidence(root, graph, answers)
-    ours = _pairs(authority, answers, graph.edges)
+    ours = _pairs(authority, answers, graph.edges if answers.restated is None else answers.restated)
     found = sorted(_differences(ours, answers), key=lambda each: (each.importer, each.imported))
     mine = [each for each in classes if authority.name in each.authorities]
     return Comparison(
