@@ -20,7 +20,7 @@ import msgspec
 import psycopg
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import rule, run_state_machine_as_test
 
 from store_conformance import StoreConformance
 from store_processes import (
@@ -34,7 +34,6 @@ from store_processes import (
     two_graphs,
 )
 from store_samples import ODD_NAMES, ODD_TEXT, Graph, check, digest, facts, publish, record, row
-from test_incremental_law import IncrementalEqualsFromScratch
 from test_store_machine import StoreMachine
 from weft.stack import PostgresServer
 from weft_storage.backends import Part, Store, codec, open_store
@@ -85,18 +84,6 @@ def test_any_sequence_of_scans_and_crashes(postgres_url: str) -> None:
             _end_connections(postgres_url)
 
     run_state_machine_as_test(PostgresMachine, settings=settings(stateful_step_count=20))
-
-
-def test_incremental_equals_from_scratch(postgres_url: str) -> None:
-    class PostgresLaw(IncrementalEqualsFromScratch):
-        @initialize()
-        def start(self) -> None:
-            super().start()
-            self.repository.store.close()
-            _execute(postgres_url, "DROP SCHEMA IF EXISTS weft CASCADE")
-            self.repository.store = open_store(postgres_url)
-
-    run_state_machine_as_test(PostgresLaw, settings=settings(stateful_step_count=20))
 
 
 # URLs ------------------------------------------------------------------------------------------------

@@ -1,0 +1,206 @@
+"""Stores that are kept over the edits of a repository, each compared with one made from nothing after every step."""
+
+import shutil
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from edit_scripts import Edit, World, apply
+from repositories import Repository
+from weft.configuration import settings_of
+from weft.pipeline import Options, Remote, analyze
+from weft.report.export import export, outside_lines
+from weft.verification import differences
+from weft_storage.backends import Store, open_store
+from weft_storage.model.edges import Edge
+from weft_storage.model.facts import WEAK_KINDS, EdgeKind
+from weft_storage.model.files import FileRecord, FileStatus
+from weft_storage.model.languages import unit_of
+from weft_storage.model.paths import parent
+from weft_storage.model.runs import Run
+from weft_storage.model.states import Affected, Components, Names
+from weft_tasks.finalize.graphs import imported_unit
+from weft_tasks.finalize.states import load_state
+
+OUTCOMES = ("analyzed", "unchanged", "cached", "skipped", "failed")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a project's graph says of its repository, and the same as bytes, part by part."""
+
+    records: Mapping[str, FileRecord]
+    edges: Sequence[Edge]
+    names: frozenset[str]
+    parts: Mapping[str, bytes]
+
+
+def published(store: Store, project: str) -> Published:
+    """The published graph, but for what says how it came about: ids of runs and of blobs, times, counts of work."""
+    run = store.published(project)
+    assert run is not None
+    records = {record.path: record for record in store.files(project)}
+    edges = list(store.edges(project))
+    names = load_state(store, project, Names)
+    graph = store.graph(project)
+    counts = {name: run.counts[name] for name in ("files", "inputs", "skipped", "failed")}
+    figures = (run.state, run.edges, run.unresolved, run.components, counts)
+    files = sorted(records)
+    parts = {
+        "edges": "".join(export("jsonl", edges, files=files, project=project, run=0)).encode(),
+        "outside": "".join(outside_lines(store.outside(project))).encode(),
+        "components": repr(load_state(store, project, Components).components).encode(),
+        "coverage": msgspec.json.encode(run.coverage, order="sorted"),
+        "problems": repr(run.problems).encode(),
+        "files": repr([msgspec.structs.replace(record, oid="") for record in records.values()]).encode(),
+        "figures": repr(figures).encode(),
+        "names": repr(names).encode(),
+        "graph": repr(graph).encode(),
+    }
+    return Published(records, edges, frozenset(names.paths), parts)
+
+
+NOTHING = Published({}, (), frozenset(), {})
+
+
+def expected_affected(before: Published, after: Published) -> tuple[list[str], list[str]]:
+    """What a run affects, and over weak edges only: from two graphs made from nothing, by plain search."""
+    seeds = set(_changed(before, after)) | set(_rewired(before, after))
+    files = {*before.records, *after.records}
+    strong = _dependents(before, after, seeds, files, frozenset(EdgeKind) - WEAK_KINDS)
+    return sorted(strong), sorted(_dependents(before, after, seeds, files, frozenset(EdgeKind)) - strong)
+
+
+def _changed(before: Published, after: Published) -> Iterator[str]:
+    for path in {*before.records, *after.records}:
+        old, new = before.records.get(path), after.records.get(path)
+        if old and new:
+            if (old.content.digest, old.status) != (new.content.digest, new.status):
+                yield path
+        elif new:
+            if new.status is not FileStatus.INPUT or path not in before.names:
+                yield path
+        elif path not in after.names:
+            yield path
+
+
+def _rewired(before: Published, after: Published) -> Iterator[str]:
+    """Files with facts whose edges lead elsewhere."""
+    old, new = _targets(before.edges), _targets(after.edges)
+    for path, record in after.records.items():
+        if record.status is FileStatus.ANALYZED and old[path] != new[path]:
+            yield path
+
+
+def _targets(edges: Iterable[Edge]) -> defaultdict[str, set[tuple[str, EdgeKind]]]:
+    found: defaultdict[str, set[tuple[str, EdgeKind]]] = defaultdict(set)
+    for edge in edges:
+        found[edge.importer].add((edge.imported, edge.kind))
+    return found
+
+
+def _dependents(
+    before: Published, after: Published, seeds: Collection[str], files: Collection[str], kinds: Collection[EdgeKind]
+) -> set[str]:
+    importers: defaultdict[str, set[str]] = defaultdict(set)
+    for edge in (*before.edges, *after.edges):
+        if edge.kind in kinds:
+            importers[imported_unit(edge)].add(unit_of(edge.importer))
+    packages = {unit_of(file) for file in files if file.endswith(".go")}
+    for file in files:
+        package = parent(file) or "."
+        if file.endswith("_test.go") and package in packages:
+            importers[package].add(file)
+    reached = {unit_of(seed) for seed in seeds}
+    waiting = deque(reached)
+    while waiting:
+        for unit in importers[waiting.popleft()] - reached:
+            reached.add(unit)
+            waiting.append(unit)
+    return {*seeds, *(file for file in files if unit_of(file) in reached)}
+
+
+@dataclass
+class KeptStores:
+    """A repository under edits and the stores that are kept over them.
+
+    All stores are scanned after every step, and each is compared with a store made from nothing, byte for byte. The
+    files that a run affected are compared with what the two graphs from nothing say.
+    """
+
+    root: Path
+    stores: list[Store]
+    project: str = "law"
+    git: bool = False
+    remote: Remote | None = None
+    script: list[Sequence[Edit]] = field(default_factory=list)
+    before: Published = NOTHING
+
+    @property
+    def repository(self) -> Repository:
+        """The folder, for who edits it otherwise."""
+        return Repository(self.root, self.stores[0])
+
+    def step(self, edits: Sequence[Edit]) -> list[Run]:
+        """Carry out edits, scan and compare; the run of each store."""
+        self.script.append(tuple(edits))
+        apply(str(self.root), edits, self.repository.git if self.git else None)
+        return self.look()
+
+    def look(self, *, rev: str | None = None, full: bool = False) -> list[Run]:
+        """Scan the files as they are, or a commit, into all stores, and compare; the run of each store."""
+        runs = [self._scan(store, rev=rev, full=full, remote=self.remote) for store in self.stores]
+        with open_store("memory://") as fresh:
+            self._scan(fresh, rev=rev)
+            right = published(fresh, self.project)
+            for store, run in zip(self.stores, runs, strict=True):
+                self._compare(store, run, fresh, right)
+        self.before = right
+        return runs
+
+    def _scan(self, store: Store, *, rev: str | None, full: bool = False, remote: Remote | None = None) -> Run:
+        options = Options(self.project, rev=rev, full=full, lock_timeout=5, remote=remote)
+        return analyze(store, str(self.root), settings_of(str(self.root), rev), options)
+
+    def _compare(self, store: Store, run: Run, fresh: Store, right: Published) -> None:
+        kept = published(store, self.project)
+        wrong = [name for name, part in right.parts.items() if kept.parts[name] != part]
+        if wrong:
+            found = [f"{each.kind} {each.what}: {each.detail}" for each in differences(store, fresh, self.project)]
+            parts = [f"{name}: {kept.parts[name]!r}\nis not {right.parts[name]!r}" for name in wrong]
+            self._fail(store, "\n".join(found or parts))
+        assert run.counts["files"] == sum(run.counts[outcome] for outcome in OUTCOMES)
+        found_affected = load_state(store, self.project, Affected)
+        listed = [each.path for each in found_affected.files], [each.path for each in found_affected.weak]
+        expected = expected_affected(self.before, right)
+        if listed != expected:
+            self._fail(store, f"affected: {listed}\nis not   {expected}")
+
+    def _fail(self, store: Store, what: str) -> None:
+        script = "".join(f"    {list(edits)},\n" for edits in self.script)
+        raise AssertionError(
+            f"store {store.url.partition(':')[0]} differs from one made from nothing\n{what}\nscript:\n{script}"
+        )
+
+
+@contextmanager
+def kept_stores(folder: Path, world: World, stores: Callable[[], list[Store]], **how: object) -> Iterator[KeptStores]:
+    """A world in a new folder, scanned into stores that are closed at the end; the folder goes then."""
+    root = folder / "repository"
+    root.mkdir(parents=True)
+    opened = stores()
+    kept = replace(KeptStores(root, opened), **how)  # type: ignore[arg-type]
+    try:
+        kept.repository.write(world.files)
+        if kept.git:
+            kept.repository.git("init", "--quiet", "--initial-branch", "main")
+        kept.look()
+        yield kept
+    finally:
+        for store in kept.stores:
+            store.close()
+        shutil.rmtree(folder)
