@@ -8,9 +8,11 @@ the file that defines what it finally names.
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from conformance.rust.packages import MANIFEST, Metadata, read_metadata
 from conformance.rust.paths import Form, paths
 from conformance.rust.paths import Path as Written
 from conformance.rust.text import Text, read_text
-from conformance.rust.toolchain import environment, rust_analyzer, standard_library
+from conformance.rust.toolchain import environment, rust_analyzer
 from weft_storage.model.edges import Edge
 from weft_storage.model.facts import EdgeKind
 from weft_storage.model.paths import basename
@@ -31,6 +33,8 @@ from weft_tasks.resolve.rust.cargo import Package, Target, TargetKind
 
 _KINDS = frozenset({EdgeKind.IMPORT, EdgeKind.REEXPORT, EdgeKind.MACRO})
 _SECONDS = 1500
+_LIBRARY = Path(__file__).with_name("library.rs")
+_ROOTED = re.compile(r"(?:crate|self|super)\s*::")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,10 @@ class _Found:
         ours = {edge.imported: edge for edge in self._graph.edges_of(file) if edge.kind in _KINDS}
         allowed: set[str] = set()
         silent = _Silence(text, places)
-        for written in paths(text):
+        found = list(paths(text))
+        if _is_shadowed(text, found, places):
+            return
+        for written in found:
             named = [places.get(_at(text, position)) for position in written.segments]
             required = _deepest(written, named)
             also = {place.file for place in named if place and place.file}
@@ -116,6 +123,15 @@ class _Silence:
         return line in self._lines
 
 
+def _is_shadowed(text: Text, found: Sequence[Written], places: Mapping[tuple[int, int], Place]) -> bool:
+    """Whether nothing is known of a file but that it is there: of two `mod x;` under two conditions one counts.
+
+    `crate`, `self` and `super` lead somewhere in any module of a crate.
+    """
+    rooted = [each.segments[0] for each in found if _ROOTED.match(text.plain, each.segments[0])]
+    return bool(rooted) and all(_at(text, position) not in places for position in rooted)
+
+
 def _deepest(written: Written, named: list[Place | None]) -> str:
     """The file of the deepest module that a path names as it goes; empty where it must lead nowhere."""
     if written.form is Form.MODULE:
@@ -138,7 +154,8 @@ def _at(text: Text, position: int) -> tuple[int, int]:
 def _tokens(root: str, metadata: Metadata) -> Tokens:
     with tempfile.TemporaryDirectory(prefix="weft-conformance-") as folder:
         project = Path(folder, "rust-project.json")
-        project.write_text(json.dumps(_project(root, metadata)), encoding="utf-8")
+        described = _project(root, metadata) | {"sysroot_src": _standard_library(folder)}
+        project.write_text(json.dumps(described), encoding="utf-8")
         tool = rust_analyzer()
         arguments = [tool.path, "lsif", "--exclude-vendored-libraries", folder]
         with Path(folder, "lsif").open("w+b") as out:
@@ -245,10 +262,16 @@ def _project(root: str, metadata: Metadata) -> dict[str, Any]:
         if target.kind is TargetKind.LIB:
             libraries.setdefault(package.directory, number)
     closing = closing_cycles(metadata)
-    return {
-        "sysroot_src": standard_library(),
-        "crates": [_crate(root, *each, libraries, metadata, closing) for each in targets],
-    }
+    return {"crates": [_crate(root, *each, libraries, metadata, closing) for each in targets]}
+
+
+def _standard_library(folder: str) -> str:
+    """A standard library that has macros only: the pairs are of the repository's files, so nothing else is asked."""
+    for name in ("core", "std", "alloc"):
+        target = Path(folder, "library", name, "src", "lib.rs")
+        target.parent.mkdir(parents=True)
+        shutil.copy(_LIBRARY, target)
+    return str(Path(folder, "library"))
 
 
 def closing_cycles(metadata: Metadata) -> set[tuple[str, str]]:

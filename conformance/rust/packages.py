@@ -102,7 +102,7 @@ class CargoMetadata:
             restated=tuple(
                 Edge(importer, imported, EdgeKind.IMPORT, 0, imported)
                 for package in ours.values()
-                for importer, imported in _pairs(package)
+                for importer, imported in _pairs(_readable(package, metadata))
             ),
         )
 
@@ -143,6 +143,13 @@ def _pairs(package: Package) -> Iterator[Pair]:
         for name, dependency in tables.items():
             if dependency.directory is not None:
                 yield manifest, f"{build}dependency {name} at {dependency.directory or '.'}"
+
+
+def _readable(package: Package, metadata: Metadata) -> Package:
+    """Weft's package without dependencies on packages that cargo refuses to read."""
+    refused = {parent(manifest) for manifest in metadata.unread}
+    kept = {name: each for name, each in package.dependencies.items() if each.directory not in refused}
+    return replace(package, dependencies=kept)
 
 
 def _manifest(folder: str) -> str:

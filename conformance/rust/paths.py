@@ -14,6 +14,7 @@ _WORD = re.compile(r"(?:r\#)?[A-Za-z_\u0080-\uffff$][\w$]*")
 _SEPARATOR = re.compile(r"\s*::\s*")
 _SPACE = re.compile(r"\s*")
 _BEFORE = re.compile(r"(?:::|\.|->|')\s*\Z")
+_VISIBILITY = re.compile(r"\bpub\s*\(\s*\Z")
 _KEYWORD_BEFORE = re.compile(r"\b(?P<word>use|mod|crate)\s+\Z")
 
 
@@ -41,6 +42,9 @@ def paths(text: Text) -> Iterator[Path]:
     plain, position = text.plain, 0
     while word := _WORD.search(plain, position):
         position = word.end()
+        if word[0] == "in" and _VISIBILITY.search(plain, max(0, word.start() - 16), word.start()):
+            position = plain.find(")", position)  # `pub(in path)` imports nothing
+            continue
         if word[0] in ("use", "as", "in", "pub", "let", "fn", "impl", "for", "where"):
             if word[0] == "use":
                 tree = _SPACE.match(plain, position)

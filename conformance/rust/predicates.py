@@ -1,7 +1,163 @@
 """Classes of difference between Weft and Rust's tools, recognised by their circumstances."""
 
-from collections.abc import Mapping
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
-from conformance.base import Predicate
+from conformance.base import Difference, Evidence, Predicate
+from conformance.graphs import WeftGraph
+from conformance.rust.text import Call, Text, read_text
+from weft_storage.model.edges import Edge
+from weft_storage.model.facts import EdgeKind
+from weft_storage.model.paths import ancestors, join
 
-PREDICATES: Mapping[str, Predicate] = {}
+_HELD = frozenset({EdgeKind.MODULE, EdgeKind.ASSET})
+_DEFINED = re.compile(rb"\bmacro_rules\s*!\s*(?:r#)?(\w+)")
+_CONDITION = re.compile(r"#\s*\[\s*cfg\b")
+_CONDITIONAL_PATH = re.compile(rb"cfg_attr\s*\([^\[\]]*\bpath\s*=")
+_ITEM_END = re.compile(r"[;{}]")
+
+
+def patched(difference: Difference, evidence: Evidence) -> bool:
+    """A dependency whose package the `[patch]` of a manifest above puts into that very folder."""
+    words = difference.imported.removeprefix("build ").split(" ")
+    if words[0] != "dependency" or len(words) != 4:
+        return False
+    folder = "" if words[3] == "." else words[3]
+    above = (join(each, "Cargo.toml") or "Cargo.toml" for each in ancestors(difference.importer))
+    return any(folder in _patched_folders(evidence.graph, manifest) for manifest in above)
+
+
+def conditional_path(difference: Difference, evidence: Evidence) -> bool:
+    """The file is that of a `mod` whose `#[cfg_attr(…, path = …)]` names it, and of no other."""
+    edges = _holding(evidence.graph, difference.imported)
+    return bool(edges) and all(_has_conditional_path(evidence.graph, edge) for edge in edges)
+
+
+def in_unknown_call(difference: Difference, evidence: Evidence) -> bool:
+    """The file is held only by items in calls of macros that the repository does not define, or by files held so."""
+    return _is_hidden(evidence.graph, difference.imported, ())
+
+
+def alternative(difference: Difference, evidence: Evidence) -> bool:
+    """The path leads to several files, the authority found another of them, and conditions choose among them."""
+    edge = difference.edge
+    if edge is None:
+        return False
+    others = [
+        each
+        for each in evidence.graph.edges_of(edge.importer)
+        if each.imported != edge.imported and (edge.importer, each.imported) in evidence.answers.pairs
+    ]
+    alike = [each for each in others if each.line == edge.line and each.specifier == edge.specifier]
+    return bool(alike) and (
+        _is_conditional(evidence.graph, edge.imported)
+        or any(_is_conditional(evidence.graph, each.imported) for each in alike)
+    )
+
+
+def included(difference: Difference, evidence: Evidence) -> bool:
+    """One side says the file that holds an item, the other the one that includes that file by `include!`."""
+    ours = {edge.imported for edge in evidence.graph.edges_of(difference.importer)}
+    theirs = {imported for importer, imported in evidence.answers.pairs if importer == difference.importer}
+    if difference.edge is not None:
+        return any(edge.importer in theirs for edge in _including(evidence.graph, difference.imported))
+    return any(edge.importer == difference.imported for target in ours for edge in _including(evidence.graph, target))
+
+
+PREDICATES: Mapping[str, Predicate] = {
+    each.__name__: each for each in (patched, conditional_path, in_unknown_call, alternative, included)
+}
+
+
+@lru_cache(maxsize=2)
+def _held_by(graph: WeftGraph) -> Mapping[str, list[Edge]]:
+    """The edges that put a file into a crate, by the file."""
+    found: dict[str, list[Edge]] = {}
+    for edge in graph.edges:
+        if edge.kind in _HELD and edge.importer.endswith(".rs"):
+            found.setdefault(edge.imported, []).append(edge)
+    return found
+
+
+def _holding(graph: WeftGraph, path: str) -> list[Edge]:
+    return _held_by(graph).get(path, [])
+
+
+def _including(graph: WeftGraph, path: str) -> Iterator[Edge]:
+    """The edges of `include!`, which name no module."""
+    return (edge for edge in _holding(graph, path) if edge.kind is EdgeKind.MODULE and not edge.names)
+
+
+@lru_cache(maxsize=2)
+def _macros(graph: WeftGraph) -> frozenset[bytes]:
+    """The names of all macros that the repository defines."""
+    files = (path for path in graph.files if path.endswith(".rs"))
+    return frozenset(name for path in files for name in _DEFINED.findall(graph.source(path)))
+
+
+@lru_cache(maxsize=512)
+def _text(graph: WeftGraph, path: str) -> Text:
+    return read_text(graph.source(path))
+
+
+def _is_hidden(graph: WeftGraph, path: str, below: tuple[str, ...]) -> bool:
+    edges = [edge for edge in _holding(graph, path) if edge.importer not in below]
+    return bool(edges) and all(
+        _in_unknown_call(graph, edge) or _is_hidden(graph, edge.importer, (*below, path)) for edge in edges
+    )
+
+
+def _in_unknown_call(graph: WeftGraph, edge: Edge) -> bool:
+    text = _text(graph, edge.importer)
+    return any(
+        text.line(call.start) <= edge.line - 1 <= text.line(call.end - 1)
+        for call in text.calls()
+        if _is_unknown(call, graph)
+    )
+
+
+def _is_unknown(call: Call, graph: WeftGraph) -> bool:
+    return not call.own and call.name.encode() not in _macros(graph) and call.name not in _STANDARD
+
+
+_STANDARD = frozenset(
+    """
+    include include_str include_bytes concat env option_env println print eprintln eprint format write writeln assert
+    assert_eq assert_ne debug_assert debug_assert_eq debug_assert_ne vec matches panic todo unreachable unimplemented
+    thread_local dbg cfg compile_error stringify
+    """.split()  # noqa: SIM905 - a list literal is one name a line
+)
+
+
+def _has_conditional_path(graph: WeftGraph, edge: Edge) -> bool:
+    lines = graph.source(edge.importer).splitlines()
+    above = lines[max(0, edge.line - 6) : edge.line]
+    return _CONDITIONAL_PATH.search(b" ".join(above)) is not None
+
+
+def _is_conditional(graph: WeftGraph, path: str) -> bool:
+    """Whether a `mod` that holds the file has a condition of its own, or stands in a macro call that gives it one."""
+    for edge in _holding(graph, path):
+        text = _text(graph, edge.importer)
+        end = text.lines[edge.line] if edge.line < len(text.lines) else len(text.plain)
+        start = text.lines[edge.line - 1]
+        before = max((match.end() for match in _ITEM_END.finditer(text.plain, 0, start)), default=0)
+        if _CONDITION.search(text.plain, before, end):
+            return True
+        if any(call.start <= start < call.end for call in text.calls() if not call.own):
+            return True
+    return False
+
+
+@lru_cache(maxsize=256)
+def _patched_folders(graph: WeftGraph, manifest: str) -> frozenset[str]:
+    try:
+        tables = tomllib.loads(graph.source(manifest).decode("utf-8-sig")).get("patch", {}).values()
+    except ValueError:
+        return frozenset()
+    patches = (patch for table in tables if isinstance(table, dict) for patch in table.values())
+    folder = manifest.rpartition("/")[0]
+    paths = (join(folder, each["path"]) for each in patches if isinstance(each, dict) and "path" in each)
+    return frozenset(path for path in paths if path is not None)

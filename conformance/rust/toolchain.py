@@ -73,19 +73,7 @@ def cargo() -> Tool:
 @cached
 def rust_analyzer() -> Tool:
     """The language server. Raises `ConformanceError` where there is none."""
-    return _tool("rust-analyzer", "rustup component add rust-analyzer rust-src", "--version")
-
-
-@cached
-def standard_library() -> str:
-    """The folder of the standard library's sources. Raises `ConformanceError` where they are not installed."""
-    home = Path(rust_analyzer().path).resolve().parent.parent
-    folders = [home, Path(rustc().path).resolve().parent.parent]
-    for folder in folders:
-        sources = folder / "lib/rustlib/src/rust/library"
-        if sources.is_dir():
-            return str(sources)
-    raise ConformanceError(str(home), "has no sources of the standard library", "rustup component add rust-src")
+    return _tool("rust-analyzer", "rustup component add rust-analyzer", "--version")
 
 
 def parent(path: str) -> str:

@@ -334,8 +334,9 @@ class _Dependencies:
         table = value if isinstance(value, dict) else {}
         renamed = _text(table.get("package"))
         package = renamed or key
-        path = _text(table.get("path"))
-        directory = join(base, path) if path else self._patches.get(package)
+        path = table.get("path")
+        # An empty path is the folder itself: a workspace whose root is a package says so.
+        directory = join(base, path) if isinstance(path, str) else self._patches.get(package)
         provided = self._packages.get(directory) if directory is not None else None
         if provided is None or provided.target(TargetKind.LIB) is None:
             return in_code(key), Dependency(package)
