@@ -34,7 +34,7 @@ def resolve(files: Mapping[str, str], specifier: str, importer: str = "a.ts") ->
 def test_the_probed_paths_stand_in_the_order_of_the_search() -> None:
     probed = resolve({}, "./x").probed
     assert probed[:5] == ("x.ts", "x.tsx", "x.d.ts", "x.js", "x.jsx")
-    assert probed.index("x.astro") < probed.index("x") < probed.index("x/index.ts") < probed.index("x/index.js")
+    assert probed.index("x/index.ts") < probed.index("x/index.js") < probed.index("x.astro") < probed.index("x")
     assert resolve({}, "./x.js").probed[:5] == ("x.ts", "x.tsx", "x.d.ts", "x.js", "x.jsx")
 
 

@@ -15,7 +15,9 @@ const [modules, root, authority] = process.argv.slice(2);
 const load = createRequire(path.join(modules, "package.json"));
 const ts = load("typescript");
 
-const EXTENSIONS = [".ts", ".tsx", ".d.ts", ".js", ".jsx", ".mts", ".cts", ".mjs", ".cjs", ".json", ".vue", ".svelte", ".astro"];
+// What the compiler adds; what bundlers add is tried where that leads nowhere.
+const COMPILED = [".ts", ".tsx", ".d.ts", ".js", ".jsx"];
+const BUNDLED = [".mts", ".cts", ".mjs", ".cjs", ".json", ".vue", ".svelte", ".astro"];
 const MOCKS = new Set(
   ["mock", "doMock", "unmock", "dontMock", "doUnmock", "deepUnmock", "setMock", "requireActual", "requireMock"].concat(
     ["importActual", "importMock", "createMockFromModule", "genMockFromModule", "unstable_mockModule", "unstable_unmockModule"]),
@@ -137,8 +139,18 @@ function byTypeScript(file, project, specifier, how) {
   }
   for (const mode of modes(project.options, how)) {
     const found = ts.resolveModuleName(specifier, file, project.options, ts.sys, project.cache, undefined, mode).resolvedModule;
-    if (found) return found.resolvedFileName;
+    const isOther = mode === ts.ModuleKind.CommonJS && how !== "require" && !/^\.\.?(\/|$)/.test(specifier);
+    if (found && !(isOther && hasExports(found.originalPath ?? found.resolvedFileName))) return found.resolvedFileName;
   }
+}
+
+/** Whether the package that a file lies in has `exports`: these tell the formats of importers apart. */
+function hasExports(file) {
+  for (let folder = path.dirname(file); folder.startsWith(root); folder = path.dirname(folder)) {
+    const manifest = path.join(folder, "package.json");
+    if (existsSync(manifest)) return JSON.parse(readFileSync(manifest, "utf8")).exports !== undefined;
+  }
+  return false;
 }
 
 function modes(options, how) {
@@ -153,7 +165,6 @@ function oxcResolvers() {
   const { ResolverFactory } = load("oxc-resolver");
   const options = {
     tsconfig: "auto",
-    extensions: EXTENSIONS,
     extensionAlias: {
       ".js": [".ts", ".tsx", ".d.ts", ".js", ".jsx"],
       ".jsx": [".tsx", ".ts", ".d.ts", ".jsx", ".js"],
@@ -163,7 +174,10 @@ function oxcResolvers() {
     mainFields: ["types", "typings", "main", "module"],
     builtinModules: true,
   };
-  const of = (syntax) => new ResolverFactory({ ...options, conditionNames: ["types", syntax, "node", "default"] });
+  const of = (syntax) =>
+    [COMPILED, [...COMPILED, ...BUNDLED]].map(
+      (extensions) => new ResolverFactory({ ...options, extensions, conditionNames: ["types", syntax, "node", "default"] }),
+    );
   return { import: of("import"), require: of("require") };
 }
 
@@ -171,7 +185,7 @@ const oxc = authority === "oxc" ? oxcResolvers() : null;
 
 function resolve(file, project, specifier, how) {
   if (!oxc || how === "path" || how === "types") return byTypeScript(file, project, specifier, how);
-  const answer = oxc[how].resolveFileSync(file, specifier);
+  const [answer] = oxc[how].map((each) => each.resolveFileSync(file, specifier)).sort((one, other) => !one.path - !other.path);
   // It refuses every import beneath a tsconfig that it cannot read, such as one that extends a generated file.
   if (/tsconfig/i.test(answer.error ?? "")) throw new Error(answer.error);
   return answer.path?.replace(/\?.*$/, "");

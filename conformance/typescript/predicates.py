@@ -70,6 +70,22 @@ def bundler_probing(difference: Difference, evidence: Evidence) -> bool:
     return difference.imported in {f"{place}{middle}{each}" for each in _BUNDLED for middle in ("", "/index")}
 
 
+def meta_glob(difference: Difference, evidence: Evidence) -> bool:
+    """A pattern of `import.meta.glob`, from the importer, the root of the site or by an alias, matches the file."""
+    edge = difference.edge
+    if edge is None or not re.search(rb"import\s*\.\s*meta\s*\.\s*glob", evidence.graph.source(edge.importer)):
+        return False
+    places = [""] if edge.specifier.startswith("**") else [parent(edge.importer)]
+    rest = edge.specifier
+    if rest.startswith("/"):
+        places = [*(each for each in ancestors(edge.importer) if manifest(each, evidence.graph)), ""]
+    elif not rest.startswith((".", "**")):
+        prefix, _, rest = rest.partition("/")
+        places = _aliased(f"{prefix}/*", edge.importer, evidence.graph)
+    inside = (path for each in places if (path := join(each, rest.lstrip("/"))))
+    return any(expression("", each).fullmatch(edge.imported) for each in inside)
+
+
 def import_map(difference: Difference, evidence: Evidence) -> bool:
     """The import map or the workspace of a deno.json above leads from the specifier to the very file."""
     edge = _unanswered(difference, evidence)
@@ -98,17 +114,21 @@ def beside_declaration(difference: Difference, evidence: Evidence) -> bool:
     if edge is None or edge.kind is EdgeKind.TYPE:
         return False
     declared = [
-        each.imported
+        each
         for each in evidence.graph.edges_of(difference.importer)
         if each.kind is EdgeKind.TYPE
         and _DECLARATION.search(each.imported)
         and (each.importer, each.imported) in evidence.answers.pairs
     ]
-    if any(_declares(each, edge.imported) for each in declared):
+    if any(_declares(each.imported, edge.imported) for each in declared):
         return True
     named = set(entries(edge, evidence.graph))
-    is_named = any(each in named or evidence.answers.pairs[edge.importer, each] == edge.line for each in declared)
-    return is_named and _runs(edge, evidence.graph)
+    return _runs(edge, evidence.graph) and any(
+        each.imported in named
+        or each.specifier == edge.specifier
+        or evidence.answers.pairs[edge.importer, each.imported] == edge.line
+        for each in declared
+    )
 
 
 def beside_script(difference: Difference, evidence: Evidence) -> bool:
@@ -178,7 +198,7 @@ def other_condition(difference: Difference, evidence: Evidence) -> bool:
     edge = _unanswered(difference, evidence)
     if edge is None:
         return False
-    asked = [entries(edge, evidence.graph, USUAL - {each}) for each in ("import", "require")]
+    asked = [entries(edge, evidence.graph, USUAL - {each}) for each in ("import", "require", "node")]
     return not all(asked) and difference.imported in entries(edge, evidence.graph)
 
 
@@ -279,6 +299,17 @@ def extension_added(difference: Difference, evidence: Evidence) -> bool:
     return any(difference.imported.startswith(f"{entry}.") and entry not in graph.paths for entry in found)
 
 
+def own_output(difference: Difference, evidence: Evidence) -> bool:
+    """A file of the package itself is named by its output; Weft and the compiler take the source, built or not."""
+    if not _compiler_agrees(difference, evidence):
+        return False
+    if difference.side is Side.EXTRA:
+        rivals = (imported for importer, imported in evidence.answers.pairs if importer == difference.importer)
+        return any(is_compiled_to(difference.imported, each, evidence.graph) for each in rivals)
+    ours = (each.imported for each in evidence.graph.edges_of(difference.importer))
+    return any(is_compiled_to(each, difference.imported, evidence.graph) for each in ours)
+
+
 def not_owned(difference: Difference, evidence: Evidence) -> bool:
     """The nearest tsconfig.json lists files, and not the importer: oxc-resolver then knows none of its aliases."""
     nearest = (f"{each}/tsconfig.json".lstrip("/") for each in ancestors(difference.importer))
@@ -295,6 +326,7 @@ PREDICATES: Mapping[str, Predicate] = {
         query,
         site_root,
         bundler_probing,
+        meta_glob,
         import_map,
         import_map_outside,
         beside_declaration,
@@ -313,6 +345,7 @@ PREDICATES: Mapping[str, Predicate] = {
         option_unknown,
         source_written,
         extension_added,
+        own_output,
         not_owned,
     )
 }
@@ -422,6 +455,15 @@ def _options(path: str, graph: WeftGraph) -> dict[str, object]:
                 seen.add(place)
                 pending.append(place)
     return found
+
+
+def _aliased(pattern: str, importer: str, graph: WeftGraph) -> list[str]:
+    """The folders that a pattern of `paths` with a star at its end stands for, in the nearest tsconfig.json with it."""
+    for folder in ancestors(importer):
+        paths = mapping(mapping(read(f"{folder}/tsconfig.json".lstrip("/"), graph).get("compilerOptions")).get("paths"))
+        if pattern in paths:
+            return [place for each in leaves(paths[pattern]) if (place := join(folder, each.rstrip("*"))) is not None]
+    return []
 
 
 def _mapped(specifier: str, importer: str, graph: WeftGraph) -> str | None:

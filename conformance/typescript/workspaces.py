@@ -13,7 +13,7 @@ from typing import Any
 import pyjson5
 import yaml
 
-from weft_storage.model.paths import join, parent
+from weft_storage.model.paths import ancestors, join, parent
 
 _DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 
@@ -41,7 +41,9 @@ def links(root: str, paths: list[str]) -> Iterator[tuple[str, str, str]]:
     for folder, manifest in manifests.items():
         for key in _DEPENDENCIES:
             for name, wanted in _mapping(manifest.get(key)).items():
-                target = _by_path(folder, wanted) or _by_alias(wanted, manifests)
+                target = _by_path(folder, wanted)
+                target = _by_alias(wanted, manifests) if target is None else target
+                target = _by_root(folder, name, wanted, manifests) if target is None else target
                 if target is not None and target in manifests:
                     yield folder, name, target
     for folder, patterns in _workspaces(root, paths, manifests):
@@ -89,6 +91,13 @@ def _by_alias(wanted: object, manifests: Mapping[str, Any]) -> str | None:
     """`workspace:name@range` under another name."""
     found = re.fullmatch(r"workspace:((?:@[^/]+/)?[^@/]+)@.*", wanted) if isinstance(wanted, str) else None
     return next((each for each, raw in manifests.items() if found and raw.get("name") == found[1]), None)
+
+
+def _by_root(folder: str, name: str, wanted: object, manifests: Mapping[str, Any]) -> str | None:
+    """The root of a workspace is one of its packages too, where the protocol asks for it."""
+    if not isinstance(wanted, str) or not wanted.startswith("workspace:"):
+        return None
+    return next((each for each in ancestors(folder) if manifests.get(each, {}).get("name") == name), None)
 
 
 def expression(folder: str, glob: str) -> re.Pattern[str]:

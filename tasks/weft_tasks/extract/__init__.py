@@ -11,7 +11,7 @@ from weft_storage.model.languages import Family, Language, family_of
 
 EXTRACTOR_VERSIONS: Mapping[Family, int] = {
     Family.PYTHON: 2,
-    Family.TYPESCRIPT: 2,
+    Family.TYPESCRIPT: 3,
     Family.GO: 2,
     Family.RUST: 1,
 }

@@ -171,9 +171,11 @@ class _Module:
             else:
                 pending += self._declare(node, node, parent, exported)
 
-    def add_import(self, node: Node, specifier: str, kind: EdgeKind, names: tuple[str, ...], detail: str = "") -> None:
-        """Record an import that stands at `node`; once per place and kind."""
-        key = (node.start_byte, 1 if kind is EdgeKind.TYPE else 0)
+    def add_import(
+        self, node: Node, specifier: str, kind: EdgeKind, names: tuple[str, ...], detail: str = "", number: int = 0
+    ) -> None:
+        """Record an import that stands at `node`; once per place and kind, or more where they are numbered."""
+        key = (node.start_byte, 1 if kind is EdgeKind.TYPE else 2 * number)
         line = self.first_row + node.start_point.row + 1
         self.imports[key] = Import(specifier, kind, line, tuple(dict.fromkeys(names)), detail=detail)
 
@@ -470,6 +472,7 @@ _MOCK = re.compile(
     rb"|unstable_mockModule|unstable_unmockModule|requireActual|requireMock|importActual|importMock"
     rb"|createMockFromModule|genMockFromModule)\b)"
 )
+_GLOB = re.compile(rb"import(?=" + _GAP + rb"\." + _GAP + rb"meta" + _GAP + rb"\." + _GAP + rb"glob(?:Eager)?\b)")
 _JSDOC_IMPORT = re.compile(rb"@import\b")
 _JSDOC_CALL = re.compile(rb"import\s*\(\s*(?:\"([^\"\n]*)\"|'([^'\n]*)')[^()]{0,200}\)\s*(?:\.\s*([\w$]+))?")
 # These tags may leave out the braces.
@@ -490,6 +493,8 @@ def _read_deep(module: _Module, tree: Tree, masked: dict[int, bytes], *, javascr
         leaf = path[-1]
         if start in masked and leaf.start_byte == start and leaf.type in ("identifier", "type_identifier"):
             _read_masked_import(module, path, _unescape(masked[start]))
+        elif "meta_property" in (leaf.type, path[-2].type if len(path) > 1 else ""):
+            _read_glob(module, path)
         elif leaf.type == "import" and leaf.start_byte == start:
             _read_dynamic_import(module, path)
         elif leaf.type == "identifier" and leaf.start_byte == start:
@@ -503,6 +508,8 @@ def _hits(source: bytes, javascript: bool) -> list[int]:
     patterns = []
     if b"import" in source:
         patterns.append(_DYNAMIC_IMPORT)
+        if b"glob" in source:
+            patterns.append(_GLOB)
     if javascript and b"@import" in source:
         patterns.append(_JSDOC_IMPORT)
     if b"require" in source:
@@ -621,16 +628,64 @@ def _read_call(module: _Module, path: list[Node]) -> None:
     module.add_import(call, literal(source), kind, names, detail="require" if word == b"require" else "")
 
 
+def _read_glob(module: _Module, path: list[Node]) -> None:
+    """`import.meta.glob("./a/*.ts")`: an import per pattern; those that begin with `!` are the detail of each other."""
+    at = next((at for at in range(len(path) - 1, -1, -1) if path[at].type == "meta_property"), 0) - 2
+    call = path[at] if at >= 0 else None
+    function = call.child_by_field_name("function") if call is not None and call.type == "call_expression" else None
+    arguments = call.child_by_field_name("arguments") if call is not None and function is not None else None
+    if call is None or function is None or arguments is None or not _property(function).startswith("glob"):
+        return
+    given = [child for child in arguments.named_children if child.type != "comment"]
+    patterns = _literals(given[0]) if given else []
+    options = _text(given[1]) if len(given) > 1 else b""
+    eager = _property(function) == "globEager" or _EAGER.search(options) is not None
+    kind = EdgeKind.IMPORT if eager else EdgeKind.DYNAMIC
+    name = _TAKEN.search(options)
+    base = _BASE.search(options)
+    if base is not None:
+        patterns = [_from_base(base[1].decode("utf-8", "replace"), each) for each in patterns]
+    left_out = [each.removeprefix("!") for each in patterns if each.startswith("!")]
+    taken = [each for each in patterns if not each.startswith("!")]
+    for number, pattern in enumerate(taken):
+        names = (name[1].decode("utf-8", "replace"),) if name is not None else ("*",)
+        module.add_import(call, pattern, kind, names, detail="\n".join(("glob", *left_out)), number=number)
+
+
+_EAGER = re.compile(rb"\beager\s*:\s*true\b")
+_TAKEN = re.compile(rb"\bimport\s*:\s*[\"']([\w$]+)[\"']")
+_BASE = re.compile(rb"\bbase\s*:\s*[\"']([^\"'\\\n]+)[\"']")
+# More patterns than this in one call are no program.
+_MOST_PATTERNS = 1000
+
+
+def _from_base(base: str, pattern: str) -> str:
+    """A pattern from the importer that is written from the folder of the option `base`."""
+    mark, rest = ("!", pattern[1:]) if pattern.startswith("!") else ("", pattern)
+    return f"{mark}{base.rstrip('/')}/{rest.removeprefix('./')}" if rest.startswith(".") else pattern
+
+
+def _literals(node: Node) -> list[str]:
+    """The value of a literal, or those of a list of literals; none where one of them is computed."""
+    nodes = [each for each in node.named_children if each.type != "comment"] if node.type == "array" else [node]
+    plain = len(nodes) <= _MOST_PATTERNS and all(_is_literal(each) for each in nodes)
+    return [literal(each) for each in nodes] if plain else []
+
+
+def _is_literal(node: Node) -> bool:
+    """Whether a node is a string, or a template without substitution."""
+    is_template = node.type == "template_string"
+    return node.type == "string" or (
+        is_template and not any(each.type == "template_substitution" for each in node.named_children)
+    )
+
+
 def _first_argument(call: Node) -> Node | None:
     """The first argument, where it is a string or a template without substitution."""
     arguments = call.child_by_field_name("arguments")
     for child in arguments.named_children if arguments is not None else ():
-        if child.type == "string":
-            return child
-        if child.type == "template_string":
-            return None if any(each.type == "template_substitution" for each in child.named_children) else child
         if child.type != "comment":
-            return None
+            return child if _is_literal(child) else None
     return None
 
 

@@ -10,7 +10,7 @@ from weft_tasks.resolve.base import Resolver
 
 RESOLVER_VERSIONS: Mapping[Family, int] = {
     Family.PYTHON: 3,
-    Family.TYPESCRIPT: 2,
+    Family.TYPESCRIPT: 3,
     Family.GO: 2,
     Family.RUST: 1,
 }

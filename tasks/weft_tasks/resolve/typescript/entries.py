@@ -14,7 +14,24 @@ from weft_tasks.resolve.typescript.probing import Probe
 
 _SOURCE_CONDITIONS = frozenset({"source", "development"})
 # Folders of outputs that may stand deeper in a package; its topmost folder counts whatever its name.
-_OUTPUT_FOLDERS = frozenset({"build", "cjs", "dist", "es", "esm", "lib", "out", "output", "types"})
+_OUTPUT_FOLDERS = frozenset(
+    {
+        "browser",
+        "build",
+        "bundle",
+        "cjs",
+        "commonjs",
+        "dist",
+        "es",
+        "esm",
+        "lib",
+        "module",
+        "out",
+        "output",
+        "types",
+        "umd",
+    }
+)
 # An output deeper than this is not looked for level by level.
 _MAX_LEVELS = 8
 
@@ -31,24 +48,34 @@ class Manner:
         return Manner(self.conditions - {"types"}, self.exports_first)
 
 
-def package_file(probe: Probe, package: Package, subpath: str, manner: Manner) -> str | None:
-    """The file that a subpath (`.` or `./…`) of a package means. With `exports`, they alone decide."""
+def package_file(probe: Probe, package: Package, subpath: str, manner: Manner, *, inside: bool = False) -> str | None:
+    """The file that a subpath (`.` or `./…`) of a package means. With `exports`, they alone decide.
+
+    `inside`: whether the importer is of the package itself.
+    """
     if package.exports is not None and manner.exports_first:
-        return exported_file(probe, package, exports_table(package.exports), subpath, manner)
+        return exported_file(probe, package, exports_table(package.exports), subpath, manner, inside=inside)
     found = _root_file(probe, package) if subpath == "." else _inner_file(probe, package, subpath)
     if found is None and package.exports is not None:
         found = exported_file(probe, package, exports_table(package.exports), subpath, manner)
     return found
 
 
-def exported_file(probe: Probe, package: Package, table: dict[str, object], subpath: str, manner: Manner) -> str | None:
-    """The file that a table of `exports` or `imports` gives for a subpath."""
+def exported_file(
+    probe: Probe, package: Package, table: dict[str, object], subpath: str, manner: Manner, *, inside: bool = False
+) -> str | None:
+    """The file that a table of `exports` or `imports` gives for a subpath.
+
+    To the package's own files an output is its source, built or not (the compiler's `tryLoadInputFileForPath`).
+    """
     wanted = _paths(package, targets(table, subpath, manner.conditions))
-    found = _first_written(probe, wanted) or source_of_output(probe, package.folder, wanted)
+    found = _first_source(probe, package, wanted) if inside else _first_written(probe, wanted)
+    found = found or source_of_output(probe, package.folder, wanted)
     if found is not None:
         return found
     named = _paths(package, targets(table, subpath, manner.conditions | _SOURCE_CONDITIONS))
-    every = [*named, *_paths(package, targets(table, subpath, None))]
+    usual = _paths(package, targets(table, subpath, manner.conditions | {"node"}))
+    every = [*named, *usual, *_paths(package, targets(table, subpath, None))]
     found = _first_written(probe, named) or _beside_outputs(probe, package, [*wanted, *every])
     if found is None and every:
         found = _source_of_subpath(probe, package, subpath)
@@ -124,7 +151,7 @@ def _inner_file(probe: Probe, package: Package, subpath: str) -> str | None:
     return (
         found
         or source_of_output(probe, package.folder, [path])
-        or _beside_outputs(probe, package, [path])
+        or _beside_outputs(probe, package, [path], named=True)
         or _source_of_subpath(probe, package, subpath)
     )
 
@@ -149,12 +176,20 @@ def _first_written(probe: Probe, paths: Iterable[str]) -> str | None:
     return next(filter(None, map(probe.written, paths)), None)
 
 
-def _beside_outputs(probe: Probe, package: Package, paths: Iterable[str]) -> str | None:
-    """The source of an output in the `src` beside its folder: `dist/esm/a.js` is made of `src/esm/a` or `src/a`."""
+def _first_source(probe: Probe, package: Package, paths: Iterable[str]) -> str | None:
+    found = (source_of_output(probe, package.folder, (path,)) or probe.written(path) for path in paths)
+    return next(filter(None, found), None)
+
+
+def _beside_outputs(probe: Probe, package: Package, paths: Iterable[str], *, named: bool = False) -> str | None:
+    """The source of an output in the `src` beside its folder: `dist/esm/a.js` is made of `src/esm/a` or `src/a`.
+
+    `named`: whether the topmost folder too must be called like one of outputs.
+    """
     for path in dict.fromkeys(paths):
         parts = path.removeprefix(package.folder).lstrip("/").split("/")
         for level, part in enumerate(parts[:_MAX_LEVELS]):
-            if level == len(parts) - 1 or (level and part not in _OUTPUT_FOLDERS):
+            if level == len(parts) - 1 or ((level or named) and part not in _OUTPUT_FOLDERS):
                 continue
             source = "/".join(filter(None, (package.folder, *parts[:level], "src")))
             if not probe.index.directory(source):
@@ -163,6 +198,8 @@ def _beside_outputs(probe: Probe, package: Package, paths: Iterable[str]) -> str
                 found = probe.source("/".join((source, *parts[start:])))
                 if found is not None:
                     return found
+                if parts[start] not in _OUTPUT_FOLDERS:
+                    break
     return None
 
 

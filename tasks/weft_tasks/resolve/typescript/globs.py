@@ -1,6 +1,6 @@
 """Globs of tsconfig.json and of workspaces, matched segment by segment in time linear in pattern and path."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import TypeAlias
@@ -79,6 +79,21 @@ def matches(pattern: str, path: str) -> bool:
     """Whether a workspace glob (with braces) matches a folder."""
     parts = tuple(path.split("/")) if path else ()
     return any(len(glob) in _states(glob, parts, hidden=False) for glob in map(compile_glob, _alternatives(pattern)))
+
+
+def alternatives(pattern: str) -> list[str]:
+    """The pattern with its braces written out: `{a,b}/c` is `a/c` and `b/c`. At most a few hundred."""
+    return _alternatives(pattern)
+
+
+def advanced(glob: Glob, states: Collection[int], part: str) -> frozenset[int]:
+    """How much of a glob may have been used up after one more part of a path; `start` is before the first."""
+    return frozenset(_stepped(glob, set(states), part, hidden=False))
+
+
+def start(glob: Glob) -> frozenset[int]:
+    """How much of a glob may have been used up before the first part of a path."""
+    return frozenset(_closed(glob, {0}))
 
 
 def _rank(verdict: Verdict) -> int:

@@ -120,12 +120,10 @@ class Packages:
                 own = manifest.package
                 if own.name == name and (own.exports is not None or name not in manifest.dependencies) and nearest:
                     return each
-                nearest = False
+                nearest = False  # Only the package around the importer may be named by its own name.
                 if name in manifest.dependencies:
                     linked = self._linked(each, name, manifest.dependencies[name])
                     return linked if linked is not None else self._installed_above(each, name)
-                if own.name == name:
-                    return each
             workspace = self._workspaces.get(each)
             if workspace is not None and name in workspace.members:
                 return workspace.members[name]

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from weft_tasks.resolve.base import Index
 
 SCRIPTS = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
+TYPED = (".ts", ".tsx", ".mts", ".cts")
 COMPONENTS = (".vue", ".svelte", ".astro")
 CODE = (*SCRIPTS, *COMPONENTS)
 _DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
-# The order of the TypeScript compiler, then what bundlers add to it.
-_APPENDED = (".ts", ".tsx", ".d.ts", ".js", ".jsx", ".mts", ".cts", ".mjs", ".cjs", ".json", *COMPONENTS)
-_APPENDED_AT_RUN_TIME = tuple(each for each in _APPENDED if each not in _DECLARATIONS)
+# The order of the TypeScript compiler; what bundlers add to it comes after what a folder means.
+_APPENDED = (".ts", ".tsx", ".d.ts", ".js", ".jsx")
+_APPENDED_BY_BUNDLERS = (".mts", ".cts", ".mjs", ".cjs", ".json", *COMPONENTS)
 # What may stand in a source file's place when its output is written in an import; and in the place of a source that
 # was published as an output.
 _WRITTEN_FOR = {
@@ -24,8 +25,14 @@ _WRITTEN_FOR = {
     ".mjs": (".mts", ".d.mts", ".mjs"),
     ".cjs": (".cts", ".d.cts", ".cjs"),
 }
-# An output's source may have any of these suffixes.
+# An output's source may have any of these suffixes; those that the compiler would turn into the output's come first.
 _SOURCES = (*CODE, ".d.ts")
+_FIRST_SOURCES = {
+    ".js": (".ts", ".tsx", ".js"),
+    ".mjs": (".mts", ".mjs"),
+    ".cjs": (".cts", ".cjs"),
+    ".jsx": (".tsx", ".jsx"),
+}
 _STYLES = (".css", ".scss", ".sass", ".less", ".styl", ".pcss")
 
 
@@ -63,15 +70,25 @@ class Probe:
 
     def file(self, path: str) -> str | None:
         """The file that a path means, its suffix being left out, or written as that of the output."""
-        _, suffix = split_suffix(path)
-        found = self.written(path) if suffix else None
-        if found is not None:
-            return found
-        for each in _APPENDED if self.typed else _APPENDED_AT_RUN_TIME:
+        found = self.compiled(path)
+        return self.bundled(path) if found is None else found
+
+    def compiled(self, path: str) -> str | None:
+        """The file that a path means to the compiler."""
+        found = self.written(path) if split_suffix(path)[1] else None
+        for each in _APPENDED if found is None else ():
+            found = self.exact(path + each) if self.typed or each not in _DECLARATIONS else None
+            if found is not None:
+                break
+        return found
+
+    def bundled(self, path: str) -> str | None:
+        """The file that a path means to bundlers and Node.js alone."""
+        for each in _APPENDED_BY_BUNDLERS:
             found = self.exact(path + each)
             if found is not None:
                 return found
-        return None if suffix else self.exact(path)
+        return None if split_suffix(path)[1] else self.exact(path)
 
     def indexed(self, folder: str) -> str | None:
         """The index file of a folder."""
@@ -79,13 +96,14 @@ class Probe:
         if self.index.directory(folder):
             return self.file(path)
         # Nothing lies in the folder: what would be looked for is told without looking.
-        self.tried |= {path + each: None for each in _APPENDED}
+        self.tried |= {path + each: None for each in (*_APPENDED, *_APPENDED_BY_BUNDLERS)}
         return None
 
     def source(self, path: str) -> str | None:
         """The source that a build output of that path would be made from."""
         stem, suffix = _split_output(path)
-        candidates = _STYLES if suffix in _STYLES else _SOURCES
+        sources = dict.fromkeys((*_FIRST_SOURCES.get(suffix, ()), *_SOURCES))
+        candidates = _STYLES if suffix in _STYLES else tuple(sources)
         for each in candidates if suffix in (*_WRITTEN_FOR, *_STYLES, "") else (suffix,):
             found = self.exact(stem + each)
             if found is not None:
@@ -119,4 +137,4 @@ def _suffixed(path: str, suffixes: Sequence[str]) -> Iterator[str]:
 
 def _split_output(path: str) -> tuple[str, str]:
     stem, suffix = split_suffix(path)
-    return (stem, ".ts") if suffix in _DECLARATIONS else (stem, suffix)
+    return stem, {".d.ts": ".js", ".d.mts": ".mjs", ".d.cts": ".cjs"}.get(suffix, suffix)

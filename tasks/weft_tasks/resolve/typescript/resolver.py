@@ -19,7 +19,8 @@ from weft_tasks.resolve.typescript.conditions import targets
 from weft_tasks.resolve.typescript.entries import Manner, exported_file, folder_file, package_file, source_of_output
 from weft_tasks.resolve.typescript.globs import included
 from weft_tasks.resolve.typescript.packages import Package
-from weft_tasks.resolve.typescript.probing import SCRIPTS, Probe, is_code, is_declaration
+from weft_tasks.resolve.typescript.patterns import is_readable, matching_files
+from weft_tasks.resolve.typescript.probing import SCRIPTS, TYPED, Probe, is_code, is_declaration
 from weft_tasks.resolve.typescript.project import ImportMap, Surroundings, TypeScriptProject
 from weft_tasks.resolve.typescript.tsconfig import Options
 
@@ -39,6 +40,8 @@ class TypeScriptResolver:
         return None  # Two files of one folder may belong to two tsconfigs; what can be shared is kept here.
 
     def resolve(self, importer: str, imported: Import, index: Index) -> Resolution:
+        if imported.detail.partition("\n")[0] == "glob":
+            return _matched(importer, imported, index)
         requires = imported.detail == "require"
         site = index.memo(("typescript site", importer, requires), lambda: _site(importer, requires, index))
         return _resolution(imported, _locate(site, imported), index)
@@ -112,6 +115,36 @@ def _resolution(imported: Import, located: _Located, index: Index) -> Resolution
     return Resolution(Status.RESOLVED, tuple(_targets(imported, found.path, located.run, index)))
 
 
+def _matched(importer: str, imported: Import, index: Index) -> Resolution:
+    """The files that a pattern of `import.meta.glob` takes; the detail holds those that take files away again."""
+    site = index.memo(("typescript site", importer, False), lambda: _site(importer, False, index))
+    left_out = [found for each in imported.detail.split("\n")[1:] for found in _rooted_patterns(site, each)]
+
+    def files_of(pattern: str) -> list[str] | None:
+        return index.memo(("typescript glob", pattern, *left_out), lambda: matching_files(index, pattern, left_out))
+
+    patterns = _rooted_patterns(site, imported.specifier) if is_readable(imported.specifier) else []
+    files = next(filter(None, map(files_of, patterns)), None)
+    if files is None:
+        return Resolution(Status.UNRESOLVED, probed=(imported.specifier[: specifiers.MAX_LENGTH],))
+    found = [Target(each, imported.kind if is_code(each) else EdgeKind.ASSET, imported.names) for each in files]
+    return Resolution(Status.RESOLVED, tuple(found))
+
+
+def _rooted_patterns(site: _Site, pattern: str) -> list[str]:
+    """What a pattern may be from the root: from the importer, the root of the site (`/a`), or by `paths`."""
+    if specifiers.is_relative(pattern):
+        places = [join(site.folder, pattern)]
+    elif pattern.startswith("**"):
+        return [pattern]
+    elif pattern.startswith("/"):
+        places = [join(each, pattern.lstrip("/")) for each in dict.fromkeys((site.surroundings.scope or "", ""))]
+    else:
+        substitutions, rest, _ = _by_pattern(site, pattern)
+        places = [join("", _substituted(each, rest).lstrip("/")) for each in substitutions]
+    return [each for each in places if each]
+
+
 def _targets(imported: Import, path: str, run: str | None, index: Index) -> list[Target]:
     """A file that only declares types has a `type` edge beside the one to the file that runs."""
     if imported.kind is EdgeKind.TYPE:
@@ -179,9 +212,13 @@ def _source_of_output(probe: Probe, path: str) -> str | None:
 
 
 def _file_or_folder(probe: Probe, path: str, *, only_folder: bool = False) -> str | None:
-    """A file beats a folder."""
-    found = None if only_folder or not path else probe.file(path)
-    return found if found is not None else folder_file(probe, path)
+    """A file beats a folder, unless only bundlers would add its suffix."""
+    if only_folder or not path:
+        return folder_file(probe, path)
+    found = probe.compiled(path)
+    if found is None:
+        found = folder_file(probe, path)
+    return probe.bundled(path) if found is None else found
 
 
 def _in_root_dirs(site: _Site, path: str) -> list[str]:
@@ -225,14 +262,17 @@ def _reference(site: _Site, specifier: str) -> _Found:
 
 
 def _type_reference(site: _Site, specifier: str) -> _Found:
-    """`/// <reference types="…" />`: below `typeRoots`, else a package. Never a file by `paths`."""
+    """`/// <reference types="…" />`: below `typeRoots`, else a package; never by `paths`, never what only runs."""
     probe = site.probe()
     for root in site.options.type_roots:
         path = join(root, specifier)
         found = _file_or_folder(probe, path) if path else None
-        if found is not None:
+        if found is not None and found.endswith(TYPED):
             return _Found(found)
-    return _package(site, probe, specifier) or _Found(outside=specifiers.outside_name(specifier))
+    package = _package(site, probe, specifier)
+    if package is None or (package.path is not None and not package.path.endswith(TYPED)):
+        return _Found(outside=specifiers.outside_name(specifier))
+    return package
 
 
 def _bare(site: _Site, specifier: str, typed: bool) -> _Found:
@@ -281,28 +321,40 @@ def _by_import_map(site: _Site, probe: Probe, specifier: str) -> _Found | None:
 
 def _by_paths(site: _Site, probe: Probe, specifier: str) -> tuple[str | None, bool]:
     """The file that `paths` give, and whether a pattern other than `*` took the specifier."""
+    substitutions, rest, is_alias = _by_pattern(site, specifier)
+    for each in substitutions:
+        path = join("", _substituted(each, rest).lstrip("/"))
+        found = _file_or_folder(probe, path) if path is not None else None
+        if found is not None:
+            return found, is_alias
+    return None, is_alias
+
+
+def _by_pattern(site: _Site, specifier: str) -> tuple[tuple[str, ...], str, bool]:
+    """What the best pattern of `paths` stands for, what its star took, and whether it is another than `*`."""
     config = site.options.config
     if not site.options.paths:
-        return None, False
+        return (), "", False
     exact, patterns = site.index.memo(("typescript paths", config), lambda: _path_table(site.options))
     if specifier in exact:
-        rest, substitutions = "", exact[specifier]
-    else:
-        fitting = (
-            each
-            for each in patterns
-            if len(specifier) >= len(each[0]) + len(each[1])
-            and specifier.startswith(each[0])
-            and specifier.endswith(each[1])
-        )
-        best = max(fitting, key=lambda each: len(each[0]), default=None)
-        if best is None:
-            return None, False
-        prefix, suffix, substitutions = best
-        if not (prefix or suffix):
-            return _first(probe, substitutions, specifier), False
-        rest = specifier[len(prefix) : len(specifier) - len(suffix)]
-    return _first(probe, substitutions, rest), True
+        return exact[specifier], "", True
+    fitting = (
+        each
+        for each in patterns
+        if len(specifier) >= len(each[0]) + len(each[1])
+        and specifier.startswith(each[0])
+        and specifier.endswith(each[1])
+    )
+    best = max(fitting, key=lambda each: len(each[0]), default=None)
+    if best is None:
+        return (), "", False
+    prefix, suffix, substitutions = best
+    return substitutions, specifier[len(prefix) : len(specifier) - len(suffix)], bool(prefix or suffix)
+
+
+def _substituted(target: str, rest: str) -> str:
+    """A target of `paths` with what the star took; as the compiler has it, it stays a star where that is nothing."""
+    return target.replace("*", rest) if rest else target
 
 
 def _path_table(options: Options) -> tuple[dict[str, tuple[str, ...]], list[tuple[str, str, tuple[str, ...]]]]:
@@ -310,15 +362,6 @@ def _path_table(options: Options) -> tuple[dict[str, tuple[str, ...]], list[tupl
     exact = {pattern: found for pattern, found in options.paths if "*" not in pattern}
     halves = ((pattern.partition("*"), found) for pattern, found in options.paths if "*" in pattern)
     return exact, [(prefix, suffix, found) for (prefix, _, suffix), found in halves]
-
-
-def _first(probe: Probe, substitutions: tuple[str, ...], rest: str) -> str | None:
-    for each in substitutions:
-        path = join("", each.replace("*", rest).lstrip("/"))
-        found = _file_or_folder(probe, path) if path is not None else None
-        if found is not None:
-            return found
-    return None
 
 
 def _by_imports(site: _Site, probe: Probe, specifier: str, is_alias: bool) -> _Found:
@@ -331,7 +374,7 @@ def _by_imports(site: _Site, probe: Probe, specifier: str, is_alias: bool) -> _F
     for target in wanted:
         if not target.startswith(("./", "../", "/", "#")):
             return _package(site, probe, target) or _Found(outside=specifiers.outside_name(target))
-    found = exported_file(probe, package, package.imports, specifier, manner)
+    found = exported_file(probe, package, package.imports, specifier, manner, inside=True)
     manifest = f"{package.folder}/package.json".lstrip("/")
     return _Found(found, tried=tuple(probe.tried) or (manifest,))
 
@@ -346,7 +389,7 @@ def _package(site: _Site, probe: Probe, specifier: str) -> _Found | None:
     if package is None:
         return None
     manner = site.manner if probe.typed else site.manner.at_run_time()
-    found = package_file(probe, package, subpath, manner)
+    found = package_file(probe, package, subpath, manner, inside=package.folder == site.surroundings.scope)
     return _Found(found, tried=tuple(probe.tried) or (f"{package.folder}/package.json".lstrip("/"),))
 
 
