@@ -72,7 +72,9 @@ class WeftGraph:
 def scan(source: str, root: str, *, rev: str | None, jobs: int) -> WeftGraph:
     """Scan a repository (at a commit, or as the folder is) into a store in memory; `root` holds the same files."""
     with open_store("memory://") as store:
-        analyze(store, source, Settings(), Options(project=_PROJECT, rev=rev, jobs=jobs))
+        # Authorities that know no strings do not ask for their edges.
+        settings = Settings(string_imports=True)
+        analyze(store, source, settings, Options(project=_PROJECT, rev=rev, jobs=jobs))
         files = (record.path for record in store.files(_PROJECT) if record.status is FileStatus.ANALYZED)
         return WeftGraph(root, tuple(store.edges(_PROJECT)), tuple(store.outside(_PROJECT)), frozenset(files))
 

@@ -135,6 +135,17 @@ def test_the_referee_reads_bindings_from_the_text(tmp_path: Path) -> None:
     assert bindings(str(file)) == {"x", "a", "z", "w"}
 
 
+def test_the_referee_follows_star_imports(tmp_path: Path) -> None:
+    tmp_path.joinpath("__init__.py").write_text("from .one import *\nfrom .two import *\n")
+    tmp_path.joinpath("one.py").write_text("from .two import *\nfrom . import *\n__all__ = ['a']\nb = 1\n")
+    tmp_path.joinpath("two.py").write_text("c = _d = 1\n")
+    assert bindings(str(tmp_path / "__init__.py")) == {"a", "c"}
+
+
 def test_packages_of_all_source_folders_are_one_group() -> None:
     files = ["one/src/space/a/__init__.py", "two/src/space/b/__init__.py", "tests/__init__.py", "x-y/__init__.py"]
-    assert package_groups(files) == [{"tests": "tests"}, {"space.a": "one/src/space/a", "space.b": "two/src/space/b"}]
+    assert package_groups(files, lambda _: True) == [
+        {"tests": "tests"},
+        {"space.a": "one/src/space/a", "space.b": "two/src/space/b"},
+    ]
+    assert package_groups(files[:1], lambda _: False) == [{"a": "one/src/space/a"}]

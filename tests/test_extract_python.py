@@ -256,6 +256,18 @@ HOSTILE = {
     "comments": "# coding" * 50_000,
     "quotes": '"""' * 66_667,
     "decorators": "@d\n" * 30_000 + "def f(): pass\n",
+    "dotted strings": "".join(f"'a.b{n}'\n" for n in range(50_000)),
+    "dotted strings, nested": "[" * 5_000 + "".join(f"'a.b{n}'," for n in range(5_000)) + "]" * 5_000,
+    "one long dotted string": "x = '" + "a." * 200_000,
+    "quotes and dots": "'a." * 100_000,
+    "dotted strings in a comment": "# " + "'a.b' " * 100_000,
+    "added paths": "a = __file__\n" * 100_000 + "sys.path.append(a)\n" * 10_000,
+    "nested ways": "sys.path.append(" + "dirname(" * 20_000 + "__file__" + ")" * 20_000 + ")",
+    "long ways": "sys.path.append(__file__" + " / 'a'" * 20_000 + ")",
+    "chain of variables": "a0 = __file__\n"
+    + "".join(f"a{n + 1} = a{n}\n" for n in range(5_000))
+    + "sys.path.append(a5000)",
+    "variable of itself": "a = dirname(a)\n" * 5_000 + "sys.path.append(a)\n" * 20 + "__file__",
 }
 
 

@@ -52,6 +52,9 @@ def _answer(packages: dict[str, str]) -> dict[str, Any]:
         for importer in modules
         for imported in graph.find_modules_directly_imported_by(importer)
     ]
+    # Where dots lead out of an `__init__`, it drops all imports of the file without a word.
+    silent = {path for module, path in modules.items() if not graph.find_modules_directly_imported_by(module)}
+    broken |= {path: why for path, why in _unreadable(packages, silent) if path not in broken}
     return {"modules": modules, "imports": imports, "broken": broken}
 
 
@@ -60,15 +63,16 @@ def _empty(path: str) -> None:
         pass
 
 
-def _unreadable(packages: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Files with relative imports that lead out of all packages, or that are not text, with the reason."""
+def _unreadable(packages: dict[str, str], among: set[str] | None = None) -> Iterator[tuple[str, str]]:
+    """Files (of those given) with relative imports that lead out of all packages, or that are not text: the reasons."""
     for name, top in packages.items():
         for folder, _, files in os.walk(top):
             depth = name.count(".") + 1 + os.path.relpath(folder, top).replace(".", "").count(os.sep)
             depth += folder != top
             for file in files:
                 path = os.path.join(folder, file)
-                if file.endswith(".py") and (reason := _reason(path, depth)):
+                is_asked = file.endswith(".py") and (among is None or path in among)
+                if is_asked and (reason := _reason(path, depth)):
                     yield path, reason
 
 

@@ -3,46 +3,63 @@
 Each asks the referee, not Weft's resolver, whether the circumstances hold.
 """
 
+import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from conformance.base import Difference, Evidence, Predicate, Side
 from conformance.python.referee import (
+    added_paths,
     bindings,
     declared_around,
     find,
+    is_built,
     is_declared,
+    is_pants_root,
     is_regular,
     listed,
     meant,
     module_names,
     own_root,
     root_for,
+    strings,
 )
-from weft_storage.model.edges import Status
+from weft_storage.model.edges import Outside, Status
 from weft_storage.model.facts import EdgeKind, Import
 from weft_storage.model.paths import ancestors, join, parent
 
 
 def relative_without_init(difference: Difference, evidence: Evidence) -> bool:
-    """A relative import in a folder without `__init__`, to the very file that the dots mean by PEP 328."""
-    edge = difference.edge
-    if edge is None or is_regular(parent(difference.importer), evidence.graph.paths):
+    """A relative import, in or beneath a folder without `__init__.py`, to the file that CPython finds by the dots.
+
+    For stubs, of which CPython knows nothing: one that the dots mean by PEP 328.
+    """
+    paths, folder = evidence.graph.paths, parent(difference.importer)
+    if all(f"{each}/__init__.py" in paths for each in (folder, parent(folder), parent(parent(folder))) if each):
         return False
+    is_stub = difference.imported.endswith(".pyi") and _module(difference, paths) == difference.imported
     return any(
-        difference.imported in _relative_files(difference.importer, each) for each in _imports(difference, evidence)
+        difference.imported in _relative_files(difference.importer, each)
+        and (is_stub or _module(difference, paths) in _meant_by_dots(folder, each, evidence))
+        for each in _imports(difference, evidence)
     )
 
 
 def namespace_portion(difference: Difference, evidence: Evidence) -> bool:
-    """An absolute import into a namespace package: CPython finds the very file with its plain root on the path."""
+    """An absolute import into a namespace package, none of the standard library, beneath a plain root.
+
+    CPython finds the very file with the roots of the projects around the importer on the path, then that root.
+    """
     paths = evidence.graph.paths
+    near = declared_around(difference.importer, paths)
     for each in _absolute(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
         if found is not None and is_declared(found[0], paths):
-            top = join(found[0], found[1].partition(".")[0]) or ""
-            if not is_regular(top, paths) and _module(difference, paths) in _files(evidence, [found[0]], each):
+            top = found[1].partition(".")[0]
+            is_space = not is_regular(join(found[0], top) or "", paths) and top not in sys.stdlib_module_names
+            if is_space and _module(difference, paths) in _files(evidence, [*near, found[0]], each):
                 return True
     return False
 
@@ -81,12 +98,15 @@ def undeclared_rival(difference: Difference, evidence: Evidence) -> bool:
 
 
 def above_script(difference: Difference, evidence: Evidence) -> bool:
-    """The root of the file found lies above the importer's own, is no package, and no manifest declares it."""
+    """The root of the file found lies above the importer's own, and nothing declares it.
+
+    Neither a manifest, nor a conftest.py in it, nor the importer by a folder that it adds to `sys.path`.
+    """
     paths, own = evidence.graph.paths, own_root(difference.importer, evidence.graph.paths)
     for each in _external(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
-        if found and found[0] and found[0] in ancestors(own) and not is_declared(found[0], paths):
-            return True
+        if found and found[0] and found[0] in ancestors(own) and not _is_told(found[0], difference, evidence):
+            return f"{found[0]}/conftest.py" not in paths
     return False
 
 
@@ -118,10 +138,33 @@ def declared_root(difference: Difference, evidence: Evidence) -> bool:
     paths = evidence.graph.paths
     for each in _absolute(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
-        is_named = found is not None and _is_named(found[0], evidence) and not _holds_packages(found[0], paths)
-        if found and is_named and difference.imported in _files(evidence, [found[0]], each):
+        if found is None:
+            continue
+        is_named = _is_named(found[0], evidence) and not _holds_packages(found[0], paths)
+        if (is_named or is_pants_root(evidence.root, found[0])) and difference.imported in _files(
+            evidence, [found[0]], each
+        ):
             return True
     return False
+
+
+def renamed_package(difference: Difference, evidence: Evidence) -> bool:
+    """A manifest's `package_dir` gives a package another folder, and CPython finds the rest of the name from there."""
+    for manifest in (path for path in evidence.graph.paths if path.rpartition("/")[2] in _MANIFESTS):
+        text = evidence.graph.source(manifest).decode(errors="replace")
+        if "package_dir" in text or "package-dir" in text:
+            for name, written in _RENAMED.findall(text):
+                folder = join(parent(manifest), written)
+                imports = _absolute(difference, evidence) if folder is not None else ()
+                if any(_is_below(difference, evidence, name, folder or "", each) for each in imports):
+                    return True
+    return False
+
+
+def _is_below(difference: Difference, evidence: Evidence, name: str, folder: str, imported: Import) -> bool:
+    """Whether an import means the file, in a package of that name which is kept in that folder."""
+    below = [each[len(name) + 1 :] for each in _names(imported) if each.startswith(f"{name}.")]
+    return any(find(evidence.root, [folder], each) == difference.imported for each in below if each)
 
 
 def other_portion(difference: Difference, evidence: Evidence) -> bool:
@@ -158,9 +201,11 @@ def compiled_module(difference: Difference, evidence: Evidence) -> bool:
 
 
 def package_sibling(difference: Difference, evidence: Evidence) -> bool:
-    """The root of the file found is the importer's own folder, no regular package but within one."""
+    """The root of the file found is the importer's own folder, no regular package but within one, and not of tests."""
     paths, folder = evidence.graph.paths, parent(difference.importer)
     if is_regular(folder, paths) or not any(is_regular(each, paths) for each in ancestors(folder)):
+        return False
+    if f"{folder}/conftest.py" in paths or _is_told(folder, difference, evidence):
         return False
     found = (root_for(difference.imported, each.specifier, each.names) for each in _external(difference, evidence))
     return any(each is not None and each[0] == folder for each in found)
@@ -177,22 +222,21 @@ def private_folder(difference: Difference, evidence: Evidence) -> bool:
 
 def foreign_root(difference: Difference, evidence: Evidence) -> bool:
     """The root of the file found is neither around the importer nor declared, and Weft says the name is external."""
-    paths = evidence.graph.paths
     for each in _external(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
-        if found and not is_declared(found[0], paths) and found[0] not in ancestors(difference.importer):
-            return True
+        if found and found[0] not in ancestors(difference.importer):
+            return not _is_told(found[0], difference, evidence)
     return False
 
 
 def portion_as_root(difference: Difference, evidence: Evidence) -> bool:
-    """The root of the file found is a folder of a namespace package, inside a `src` folder."""
+    """The root of the file found is a folder of a namespace package, inside the `src` of a project that is built."""
     for each in _external(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
         above = ancestors(found[0]) if found else []
-        is_inside = any(one.rpartition("/")[2] == "src" for one in above)
+        is_inside = any(one.rpartition("/")[2] == "src" and is_built(evidence.root, parent(one)) for one in above)
         if found and is_inside and not is_regular(found[0], evidence.graph.paths):
-            return True
+            return not is_pants_root(evidence.root, found[0])
     return False
 
 
@@ -209,10 +253,10 @@ def standard_library(difference: Difference, evidence: Evidence) -> bool:
 
 def bound_name(difference: Difference, evidence: Evidence) -> bool:
     """`from package import name` where the `__init__` binds the name itself, and there is a submodule of that name."""
-    for package, name in _taken(difference, evidence):
-        init = f"{package}/__init__.py"
+    for init, name in _taken(difference, evidence):
+        package = parent(init)
         bound = f"{evidence.root}/{init}"
-        submodules = {f"{package}/{name}.py", f"{package}/{name}/__init__.py"}
+        submodules = {f"{package}/{name}{ending}" for ending in (".py", ".pyi", "/__init__.py", "/__init__.pyi")}
         ours = evidence.graph.edges_between(difference.importer, init)
         theirs = {(difference.importer, each) in evidence.answers.pairs for each in submodules}
         if difference.imported in {init, *submodules} and ours and any(theirs) and name in bindings(bound):
@@ -223,9 +267,9 @@ def bound_name(difference: Difference, evidence: Evidence) -> bool:
 def module_getattr(difference: Difference, evidence: Evidence) -> bool:
     """A module-level `__getattr__` may make the name up: Weft marks both as ambiguous."""
     edge = difference.edge
-    if edge is None or not edge.ambiguous or not edge.imported.endswith("/__init__.py"):
+    if edge is None or not edge.ambiguous or not edge.imported.endswith(("/__init__.py", "/__init__.pyi")):
         return False
-    return "__getattr__" in bindings(f"{evidence.root}/{edge.imported}")
+    return "__getattr__" in bindings(f"{evidence.root}/{_module(difference, evidence.graph.paths)}")
 
 
 def star_lists_submodule(difference: Difference, evidence: Evidence) -> bool:
@@ -237,16 +281,107 @@ def star_lists_submodule(difference: Difference, evidence: Evidence) -> bool:
 
 
 def nearest_package(difference: Difference, evidence: Evidence) -> bool:
-    """`import package.missing`: Weft says that the module is not there."""
+    """`import package.missing`: Weft says that the module is not there, or it is a folder without modules."""
+    folder = parent(difference.imported)
     names = [dotted for _, dotted in module_names(difference.imported)]
-    return any(
-        each.status is Status.UNRESOLVED
-        and difference.line == each.line
-        and any(each.specifier.startswith(f"{dotted}.") for dotted in names)
-        for each in evidence.graph.outside_of(difference.importer)
+    missing = {each.specifier for each in evidence.graph.outside_of(difference.importer) if _is_missing(each)}
+    for each in _absolute(difference, evidence):
+        name = next((dotted for dotted in names if each.specifier.startswith(f"{dotted}.")), None)
+        if name is not None and difference.line == each.line:
+            below = Path(evidence.root, folder, *each.specifier[len(name) + 1 :].split("."))
+            return each.specifier in missing or (below.is_dir() and not any(below.rglob("*.py*")))
+    return False
+
+
+def stub_alone(difference: Difference, evidence: Evidence) -> bool:
+    """`from package import name`, where all that there is of the submodule is its stub, which grimp does not read."""
+    folder = parent(difference.imported)
+    ours = {each.imported for each in evidence.graph.edges_of(difference.importer) if each.kind is EdgeKind.TYPE}
+    for each in _imports(difference, evidence):
+        names = [each.specifier.rpartition(".")[2], *each.names]
+        for name in names if difference.line == each.line else ():
+            is_lone = f"{folder}/{name}.pyi" in ours and f"{folder}/{name}.py" not in evidence.graph.paths
+            if is_lone and f"{folder}/{name}/__init__.py" not in evidence.graph.paths:
+                return True
+    return False
+
+
+def unshadowable(difference: Difference, evidence: Evidence) -> bool:
+    """A stub of the standard library, from a stub beside it: in the nearest folder with builtins.pyi."""
+    above = [f"{each}/" if each else "" for each in ancestors(difference.importer)]
+    top = next((each for each in above if f"{each}builtins.pyi" in evidence.graph.paths), None)
+    return top is not None and any(
+        each.specifier.partition(".")[0] in sys.stdlib_module_names | {"typing_extensions", "_typeshed"}
+        and difference.imported in {f"{top}{name}.pyi", f"{top}{name}/__init__.pyi"}
+        for each in _absolute(difference, evidence)
+        for name in {
+            each.specifier.replace(".", "/"),
+            *(f"{each.specifier}.{name}".replace(".", "/") for name in each.names),
+        }
     )
 
 
+def added_path(difference: Difference, evidence: Evidence) -> bool:
+    """The importer, or a conftest.py above it, adds the root of Weft's file to `sys.path`; CPython finds it there."""
+    above = [path for each in ancestors(difference.importer) if (path := join(each, "conftest.py"))]
+    added = [root for path in (difference.importer, *above) for root in added_paths(evidence.root, path)]
+    for each in _absolute(difference, evidence):
+        found = root_for(difference.imported, each.specifier, each.names)
+        if found and found[0] in added and _module(difference, evidence.graph.paths) in _files(evidence, added, each):
+            return True
+    return False
+
+
+def added_path_first(difference: Difference, evidence: Evidence) -> bool:
+    """Weft has another file of that name, in a folder that the importer adds before its own."""
+    for edge in evidence.graph.edges_of(difference.importer):
+        ours = Difference(difference.importer, edge.imported, Side.EXTRA, edge.line, edge)
+        theirs = root_for(difference.imported, edge.specifier, edge.names)
+        mine = root_for(edge.imported, edge.specifier, edge.names)
+        if theirs and mine and theirs != mine and theirs[1] == mine[1] and added_path(ours, evidence):
+            return True
+    return False
+
+
+def string_by_root(difference: Difference, evidence: Evidence) -> bool:
+    """A literal names the file from a root that ruff does not know, or that it merges with others.
+
+    CPython finds the very file with the importer's own root, those of the projects around it and then that root.
+    """
+    paths, edge = evidence.graph.paths, difference.edge
+    near = [own_root(difference.importer, paths), *declared_around(difference.importer, paths)]
+    for root, dotted in module_names(difference.imported) if edge is not None else ():
+        if edge is not None and "." in dotted and f"{edge.specifier}.".startswith(f"{dotted}."):
+            top = join(root, dotted.partition(".")[0]) or ""
+            is_unknown = not is_regular(top, paths) or _is_held_elsewhere(difference.imported, {dotted}, evidence)
+            is_ours = root in near or is_declared(root, paths) or is_pants_root(evidence.root, root)
+            if is_unknown and is_ours and find(evidence.root, [*near, root], dotted) == _module(difference, paths):
+                return True
+    return False
+
+
+def string_in_condition(difference: Difference, evidence: Evidence) -> bool:
+    """The literal stands in the condition of an `if` alone, where ruff looks for none."""
+    edge, file = difference.edge, os.path.join(evidence.root, difference.importer)
+    return edge is not None and edge.specifier in strings(file) - strings(file, but_conditions=True)
+
+
+def string_of_other_root(difference: Difference, evidence: Evidence) -> bool:
+    """The literal names a file from a root that is none of the importer's, or CPython finds another file in those."""
+    paths, importer = evidence.graph.paths, difference.importer
+    ours = [own_root(importer, paths), *declared_around(importer, paths)]
+    for each in strings(os.path.join(evidence.root, importer)):
+        for root, dotted in module_names(difference.imported.replace("-stubs/", "/", 1)):
+            if f"{each}.".startswith(f"{dotted}.") and "." in dotted:
+                is_foreign = root not in ours and not _is_told(root, difference, evidence)
+                rival = find(evidence.root, ours, dotted)
+                if is_foreign or rival not in (None, difference.imported):
+                    return True
+    return False
+
+
+_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg")
+_RENAMED = re.compile(r"""["']?([\w.]+)["']?[ \t]*[:=][ \t]*["']?([\w./-]+)""")
 _PRIVATE = frozenset({"test", "tests", "testing", "tools", "docs", "examples", "scripts", "benchmarks", "utils"})
 
 PREDICATES: Mapping[str, Predicate] = {
@@ -272,6 +407,14 @@ PREDICATES: Mapping[str, Predicate] = {
         module_getattr,
         star_lists_submodule,
         nearest_package,
+        stub_alone,
+        unshadowable,
+        added_path,
+        added_path_first,
+        renamed_package,
+        string_by_root,
+        string_in_condition,
+        string_of_other_root,
     )
 }
 
@@ -299,6 +442,25 @@ def _external(difference: Difference, evidence: Evidence) -> Iterator[Import]:
         is_folder = Path(evidence.root, relative).is_dir() and not is_regular(relative, paths)
         if each.specifier in said or is_folder:
             yield each
+
+
+def _is_told(root: str, difference: Difference, evidence: Evidence) -> bool:
+    """Whether anything says that a folder is a root for the importer: then Weft has missed it."""
+    paths = evidence.graph.paths
+    return (
+        is_declared(root, paths)
+        or is_pants_root(evidence.root, root)
+        or root in added_paths(evidence.root, difference.importer)
+    )
+
+
+def _names(imported: Import) -> set[str]:
+    """The dotted names that an absolute import may mean."""
+    return {imported.specifier, *(f"{imported.specifier}.{name}" for name in imported.names)}
+
+
+def _is_missing(each: Outside) -> bool:
+    return each.status is Status.UNRESOLVED
 
 
 def _is_plainly_named(difference: Difference, evidence: Evidence) -> bool:
@@ -330,7 +492,9 @@ def _is_held_elsewhere(path: str, names: set[str], evidence: Evidence) -> bool:
     top = min(names).partition(".")[0]
     root = next((root for root, dotted in module_names(path) if dotted.partition(".")[0] == top), None)
     endings = (f"/{top}/__init__.py", f"/{top}.py")
-    return any(f"/{each}".endswith(endings) and f"{root}/{top}" not in each for each in evidence.graph.paths)
+    ours = f"{root}/{top}" if root else top
+    others = (each for each in evidence.graph.paths if not each.startswith((f"{ours}/", f"{ours}.")))
+    return any(f"/{each}".endswith(endings) for each in others)
 
 
 def _roots_by(path: str, names: set[str]) -> set[str]:
@@ -341,6 +505,22 @@ def _roots_by(path: str, names: set[str]) -> set[str]:
 def _rival_roots(path: str, names: set[str], paths: frozenset[str]) -> set[str]:
     """The same without the folders that are regular packages, which no authority takes for roots."""
     return {root for root in _roots_by(path, names) if not is_regular(root, paths)}
+
+
+def _meant_by_dots(folder: str, imported: Import, evidence: Evidence) -> set[str]:
+    """The files that CPython finds for a relative import, from the folder that its dots mean."""
+    rest = imported.specifier.lstrip(".")
+    for _ in range(len(imported.specifier) - len(rest) - 1):
+        folder = parent(folder)
+    if rest:
+        return meant(evidence.root, [folder], rest, imported.names)
+    base = f"{folder}/__init__.py"
+    bound = bindings(os.path.join(evidence.root, base)) if base in evidence.graph.paths else frozenset()
+    found = {base} if bound else set()
+    for name in imported.names:
+        submodule = None if name in bound else find(evidence.root, [folder], name)
+        found |= {submodule} if submodule else {base}
+    return found
 
 
 def _files(evidence: Evidence, roots: list[str], imported: Import) -> set[str]:
@@ -394,9 +574,9 @@ def _relative_files(importer: str, imported: Import) -> set[str]:
 
 
 def _taken(difference: Difference, evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """(package's folder, name) for every name that the importer takes from the package around the imported file."""
+    """(`__init__`, name) for every name that the importer takes from the package around the imported file."""
     folder = parent(difference.imported)
     packages = {folder, parent(folder)}
     for edge in evidence.graph.edges_of(difference.importer):
-        if parent(edge.imported) in packages and edge.imported.endswith("/__init__.py"):
-            yield from ((parent(edge.imported), name) for name in edge.names)
+        if parent(edge.imported) in packages and edge.imported.endswith(("/__init__.py", "/__init__.pyi")):
+            yield from ((edge.imported, name) for name in edge.names)

@@ -78,7 +78,7 @@ def extract(source: bytes, language: Language) -> FileFacts:
     module = _Module(text, guards, imports.statements)
     module.read(root)
     added = added_paths(root, text)
-    named = {each.specifier for each in imports.found}
+    named = {each.specifier for each in imports.found if not each.names}
     strings = (each for each in dotted_strings(root, text) if each[0] not in named)
     found = [*_searching(imports.found, added), *(Import(name, EdgeKind.STRING, line) for name, line in strings)]
     if root.has_error:

@@ -23,6 +23,7 @@ _FILE = "\0"
 _MAX_CHANGES = 20
 _MAX_VARIABLES = 40
 _MAX_DEPTH = 40
+_MAX_BACK = 64 * 1024
 
 
 class AddedPath(NamedTuple):
@@ -102,7 +103,8 @@ class _Ways:
             return None
         self._variables_left -= 1
         assigned = re.compile(rb"(?m)^[ \t]*+(" + re.escape(written) + rb")[ \t]*+=(?!=)")
-        places = [match.start(1) for match in assigned.finditer(self._text, 0, name.start_byte)]
+        begin = max(0, name.start_byte - _MAX_BACK)
+        places = [match.start(1) for match in assigned.finditer(self._text, begin, name.start_byte)]
         seeker = Seeker(self._root)
         if not places or seeker.at(places[-1]) is None:
             return None

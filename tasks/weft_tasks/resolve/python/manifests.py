@@ -14,6 +14,7 @@ _MAX_TOML_WORK = 20_000_000
 # Bounds what the expressions below look at: they start anew at each of these words and look far ahead.
 _MAX_SETUP = 256 * 1024
 _MAX_SETUP_WORDS = 1000
+_MAX_SECTIONS = 5000
 
 _REQUIREMENT = re.compile(r"[ \t]*+([A-Za-z0-9][A-Za-z0-9._-]*+)")
 _EGG = re.compile(r"#egg=([A-Za-z0-9][A-Za-z0-9._-]*+)")
@@ -209,6 +210,8 @@ def _from_pipfile(document: dict[str, Any]) -> Manifest:
 
 
 def _from_ini(text: str) -> Manifest:
+    if text.count("\n[") > _MAX_SECTIONS:
+        return Manifest(problem="not read: it looks generated")
     parser = configparser.RawConfigParser(strict=False, interpolation=None, delimiters=("=", ":"))
     try:
         parser.read_string(text)

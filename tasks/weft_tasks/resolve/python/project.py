@@ -47,7 +47,8 @@ _PRIVATE = frozenset(
 _SCRIPTS = frozenset({"test", "tests", "example", "examples", "scripts", "benchmarks", "docs", "tools"})
 _SEPARATORS = re.compile(r"[-_.]+")
 _MAX_NAME_PARTS = 4
-_MAX_PATTERNS = 100
+_MAX_PATTERNS = 30
+_MAX_PROBLEMS = 5
 
 
 def _is_requirements(path: str, name: str) -> bool:
@@ -83,6 +84,7 @@ class PythonProject:
         self._reads_strings = settings.string_imports
         self.problems: Sequence[tuple[str, str]] = ()
         manifests = self._read_manifests()
+        self.problems = [*self.problems, *_leading_out(manifests), *_outside(files, settings)]
         self._projects = {
             folder: self._project(folder, [manifests[path] for path in paths])
             for folder, paths in _by_folder(manifests).items()
@@ -210,7 +212,8 @@ class PythonProject:
         conftests = self._conftests(folder, enclosing)
         # pytest puts the folder of a conftest.py on the path, whatever lies around it.
         added = [self._above_packages(parent(each)) for each in conftests]
-        found = [] if _is_portion(own, enclosing) and own not in added else [own]
+        is_root = own in added or own in self._standard_stubs or not _is_portion(own, enclosing)
+        found = [own] if is_root else []
         found += added
         for project in enclosing:
             found += [*project.packaged, *project.searched]
@@ -243,8 +246,17 @@ class PythonProject:
 
     def _above_packages(self, folder: str) -> str:
         """The folder above the outermost regular package around `folder`; the folder itself where there is none."""
-        packages = [each for each in (folder, *ancestors(folder)) if self._is_regular(each)]
+        above = (folder, *ancestors(folder))
+        standard = next((each for each in above if each in self._standard_stubs), None)
+        if standard is not None:
+            return standard
+        packages = [each for each in above if self._is_regular(each)]
         return parent(packages[-1]) if packages else folder
+
+    @cached_property
+    def _standard_stubs(self) -> frozenset[str]:
+        """The folders that hold the stubs of a standard library, as typeshed's `stdlib` does."""
+        return frozenset(parent(path) for path in self._files.named("builtins.pyi"))
 
     def _offers(self, name: str) -> tuple[str, ...] | str:
         if self._overridden:
@@ -385,6 +397,23 @@ def _source_roots(files: RepositoryFiles, written: Iterable[str]) -> tuple[str, 
 def _matches(folder: str, glob: str) -> bool:
     parts, patterns = folder.split("/"), glob.split("/")
     return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
+
+
+def _leading_out(manifests: dict[str, Manifest]) -> Iterator[tuple[str, str]]:
+    """The problems of manifests that name folders out of the repository."""
+    for path, manifest in manifests.items():
+        renamed = (folder for _, folder in manifest.renamed)
+        written = dict.fromkeys((*manifest.roots, *manifest.search, *manifest.packages, *renamed))
+        for text in [text for text in written if join(parent(path), text) is None][:_MAX_PROBLEMS]:
+            yield path, f"{text[:100]!r} leads out of the repository"
+
+
+def _outside(files: RepositoryFiles, settings: Settings) -> Iterator[tuple[str, str]]:
+    """The problems of configured roots out of the repository."""
+    path = "weft.toml" if "weft.toml" in files.paths else "pyproject.toml"
+    for text in settings.source_roots:
+        if join("", text) is None:
+            yield path, f"the source root {text[:100]!r} leads out of the repository"
 
 
 def _by_folder(manifests: Iterable[str]) -> dict[str, list[str]]:

@@ -84,7 +84,7 @@ class _Search:
     """Where the imports of one folder's files are looked for.
 
     `top` is the folder above the packages around it; `scope` the folder whose declared dependencies count; `beside` the
-    root that its files have only as scripts. Absolute imports depend on `roots`, `scope` and `beside` alone.
+    root that its files have only as scripts. Absolute imports depend on `roots`, `scope`, `beside` and `around` alone.
     """
 
     index: Index
@@ -106,16 +106,32 @@ class _Search:
     def find(self, parts: tuple[str, ...]) -> Walk:
         """The modules of a dotted name: from the importer's own roots, else from these and those of other projects.
 
-        What is in none of them, nor in the standard library or a declared dependency, may lie beside a script.
+        What is in none of them, nor in the standard library or a declared dependency, may lie beside a script, or in
+        the namespace package of that name around it.
         """
         found = self._find(parts)
-        name = parts[0]
-        if self.beside is None or found.modules or name in STANDARD_LIBRARY or name in BUILT_IN:
+        name, around = parts[0], self.around(parts)
+        if (self.beside is None and around is None) or found.modules or name in STANDARD_LIBRARY or name in BUILT_IN:
             return found
         if self.distribution(parts):
             return found
-        beside = walk_from(self.index, (self.beside,), parts)
-        return beside if beside.last is not None and beside.is_complete and not beside.last.is_namespace else found
+        if self.beside is not None:
+            beside = walk_from(self.index, (self.beside,), parts)
+            if beside.last is not None and beside.is_complete and not beside.last.is_namespace:
+                return beside
+        above = None if around is None else walk_from(self.index, (around,), parts)
+        return above if above is not None and above.is_complete else found
+
+    def around(self, parts: tuple[str, ...]) -> str | None:
+        """The folder above the folders around the importer that are called like the first two parts of a name.
+
+        One part would not do: the folder of examples for a distribution is often called like it.
+        """
+        folders = self.folder.split("/")
+        for place in range(len(folders) - 1):
+            if tuple(folders[place : place + 2]) == parts[:2]:
+                return "/".join(folders[:place])
+        return None
 
     def distribution(self, parts: tuple[str, ...]) -> str:
         """The declared dependency that a dotted name comes from, or nothing."""
@@ -124,7 +140,7 @@ class _Search:
 
     def _find(self, parts: tuple[str, ...]) -> Walk:
         roots, name = self.roots, parts[0]
-        if name in BUILT_IN:
+        if name in BUILT_IN and self.index.file(join(self.top, "builtins.pyi")) is None:
             return Walk((), (), is_complete=False)
         near = walk_from(self.index, roots, parts)
         if name in STANDARD_LIBRARY or (near.last is not None and near.is_complete and not near.last.is_namespace):
@@ -237,22 +253,19 @@ class _Targets:
 
 
 def _named_by_string(search: _Search, parts: tuple[str, ...]) -> Resolution:
-    """The module that a string literal names, or that binds the last of its names; nothing where there is none."""
-    if not search.index.ask(Family.PYTHON, "strings"):
-        return Resolution(Status.RESOLVED)
-    found = search.find(parts)
+    """The deepest module on the path that a string literal names, of two names at least, if there is one."""
     targets = _Targets(EdgeKind.STRING)
-    if found.last is not None and found.is_complete:
-        targets.add(found.last)
-    elif found.last is not None and len(found.modules) == len(parts) - 1:
-        file = found.last.file or found.last.stub
-        if file and binding_of(search.index, file, parts[-1], search.locate) is Binding.BOUND:
-            targets.add(found.last, parts[-1:])
+    if search.index.ask(Family.PYTHON, "strings"):
+        modules = list(search.find(parts).modules)
+        while modules and modules[-1].is_namespace:
+            modules.pop()
+        if len(modules) > 1:
+            targets.add(modules[-1], parts[len(modules) :][:1])
     return targets.resolution()
 
 
 def _absolute(search: _Search, parts: tuple[str, ...], names: tuple[str, ...], kind: EdgeKind) -> Resolution:
-    key = ("python absolute", search.roots, search.scope, search.beside, parts, names, kind)
+    key = ("python absolute", search.roots, search.scope, search.beside, search.around(parts), parts, names, kind)
     return search.index.memo(key, lambda: _from_roots(search, parts, names, kind))
 
 
