@@ -21,7 +21,7 @@ from urllib.parse import unquote
 from conformance.base import Answers, ConformanceError, Pair
 from conformance.graphs import WeftGraph
 from conformance.rust.copies import unconditional
-from conformance.rust.packages import MANIFEST, Metadata, read_metadata
+from conformance.rust.packages import MANIFEST, Metadata, inside, read_metadata
 from conformance.rust.paths import Form, paths
 from conformance.rust.paths import Path as Written
 from conformance.rust.text import Text, read_text
@@ -181,7 +181,8 @@ class _Reader:
     """Reads LSIF: vertices with ids, and edges between them."""
 
     def __init__(self, root: str) -> None:
-        self._prefix = f"file://{root}/"
+        self._root = root
+        self._paths: dict[str, str | None] = {}
         self._documents: dict[int, str] = {}
         self._ranges: dict[int, dict[str, Any]] = {}
         self._results: dict[int, int] = {}
@@ -245,12 +246,15 @@ class _Reader:
     def _names_module(self, path: str, start: dict[str, int], texts: dict[str, Text]) -> bool:
         """Whether a definition is the name of an inline module."""
         if path not in texts:
-            texts[path] = read_text(Path(self._prefix.removeprefix("file://"), path).read_bytes())
+            texts[path] = read_text(Path(self._root, path).read_bytes())
         position = texts[path].position(start["line"], start["character"])
         return texts[path].plain[max(0, position - 16) : position].rstrip().endswith("mod")
 
     def _path(self, uri: str) -> str | None:
-        return uri.removeprefix(self._prefix) if uri.startswith(self._prefix) else None
+        """The path in the repository of what a document is, links followed; None for one from outside."""
+        if uri not in self._paths:
+            self._paths[uri] = inside(self._root, uri.removeprefix("file://"))
+        return self._paths[uri]
 
 
 def _project(root: str, metadata: Metadata) -> dict[str, Any]:

@@ -120,6 +120,9 @@ class _Files:
     def paths(self) -> Collection[str]:
         return self._graph.paths
 
+    def file(self, path: str) -> str | None:
+        return inside(self._graph.root, str(Path(self._graph.root, path))) if path in self._graph.paths else None
+
     def is_directory(self, path: str) -> bool:
         return Path(self._graph.root, path).is_dir()
 
@@ -158,7 +161,7 @@ def _manifest(folder: str) -> str:
 
 def _package(root: str, written: Mapping[str, Any]) -> Package | None:
     """One package as Weft's values; None where it lies outside."""
-    folder = _inside(root, parent(written["manifest_path"]))
+    folder = inside(root, parent(written["manifest_path"]))
     if folder is None:
         return None
     library = next((each for each in written["targets"] if _kind(each) is TargetKind.LIB), None)
@@ -175,7 +178,7 @@ def _package(root: str, written: Mapping[str, Any]) -> Package | None:
 
 def _targets(root: str, written: list[Mapping[str, Any]]) -> Iterator[Target]:
     for each in written:
-        path = _inside(root, each["src_path"])
+        path = inside(root, each["src_path"])
         if path and Path(root, path).is_file():
             yield Target(_kind(each), path, int(each["edition"]))
 
@@ -189,7 +192,7 @@ def _dependencies(root: str, written: Mapping[str, Any], *, build: bool) -> dict
     found: dict[str, Dependency] = {}
     for each in written["dependencies"]:
         if (each["kind"] == "build") is build and each.get("path"):
-            folder = _inside(root, each["path"])
+            folder = inside(root, each["path"])
             if folder is not None:
                 found[each["rename"] or f"{_OWN_NAME}{each['name']}"] = Dependency(each["name"], folder)
     return found
@@ -201,7 +204,7 @@ def _patches(root: str, workspace: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, patch in (entry for table in tables for entry in table.items()):
         if isinstance(patch, dict) and "path" in patch:
-            folder = _inside(root, os.path.join(workspace, patch["path"]))
+            folder = inside(root, os.path.join(workspace, patch["path"]))
             if folder is not None:
                 found[patch.get("package", name)] = folder
     return found
@@ -210,7 +213,7 @@ def _patches(root: str, workspace: str) -> dict[str, str]:
 def _development(root: str, written: Mapping[str, Any], patches: Mapping[str, str]) -> frozenset[str]:
     folders: dict[str | None, set[str | None]] = {None: set(), "dev": set(), "build": set()}
     for each in written["dependencies"]:
-        folders[each["kind"]].add(_inside(root, each["path"]) if each.get("path") else patches.get(each["name"]))
+        folders[each["kind"]].add(inside(root, each["path"]) if each.get("path") else patches.get(each["name"]))
     return frozenset(folder for folder in folders["dev"] - folders[None] if folder is not None)
 
 
@@ -233,7 +236,8 @@ def _by_name_in_code(table: Mapping[str, Dependency], packages: Mapping[str, Pac
     return found
 
 
-def _inside(root: str, path: str) -> str | None:
+def inside(root: str, path: str) -> str | None:
+    """The path in the repository of a path on disk, links followed; None where it lies outside."""
     relative = os.path.relpath(os.path.realpath(path), os.path.realpath(root))
     if relative == ".." or relative.startswith("../"):
         return None

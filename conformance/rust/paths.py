@@ -13,7 +13,7 @@ from conformance.rust.text import Text
 _WORD = re.compile(r"(?:r\#)?[A-Za-z_\u0080-\uffff$][\w$]*")
 _SEPARATOR = re.compile(r"\s*::\s*")
 _SPACE = re.compile(r"\s*")
-_BEFORE = re.compile(r"(?:::|\.|->|')\s*\Z")
+_BEFORE = re.compile(r"(?:::|(?<!\.)\.|')\s*\Z")
 _VISIBILITY = re.compile(r"\bpub\s*\(\s*\Z")
 _KEYWORD_BEFORE = re.compile(r"\b(?P<word>use|mod|crate)\s+\Z")
 

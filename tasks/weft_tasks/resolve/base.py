@@ -24,6 +24,10 @@ class RepositoryFiles(Protocol):
         """Every file, by path; membership is constant time."""
         ...
 
+    def file(self, path: str) -> str | None:
+        """The path of the file that `path` names, links inside the repository followed; None where there is none."""
+        ...
+
     def is_directory(self, path: str) -> bool:
         """Whether some file lies beneath the path; "" is the root."""
         ...

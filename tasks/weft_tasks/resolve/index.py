@@ -114,6 +114,9 @@ class ProjectFiles:
     def paths(self) -> Collection[str]:
         return self._repository.paths
 
+    def file(self, path: str) -> str | None:
+        return self._repository.file(path)
+
     def is_directory(self, path: str) -> bool:
         return self._repository.is_directory(path)
 

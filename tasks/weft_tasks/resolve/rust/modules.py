@@ -66,9 +66,9 @@ class Sources:
         self._scopes: dict[str, Mapping[str, Scope]] = {}
         self._decode = msgspec.msgpack.Decoder(RustInterface).decode
 
-    def exists(self, path: str | None) -> bool:
-        """Whether there is a file of that path."""
-        return path is not None and path in self._files.paths
+    def file(self, path: str | None) -> str | None:
+        """The file of that path, links followed; None where there is none."""
+        return None if path is None else self._files.file(path)
 
     def scope(self, part: Part) -> Scope:
         """The items of a part; nothing where it is no Rust file that could be read."""
@@ -183,8 +183,9 @@ def _children(
                     yield path, file
     for include in scope.includes:
         target = join(parent(part.file), include)
-        if target is not None and sources.exists(target):
-            yield module, Part(target, "", parent(target), included=True)
+        real = sources.file(target)
+        if target is not None and real is not None:
+            yield module, Part(real, "", parent(target), included=True)
 
 
 def _keep_macros(crate: Crate, module: str, part: Part, scope: Scope, macro_use: set[str]) -> None:
@@ -218,17 +219,19 @@ def locate(part: Part, item: RustModule, sources: Sources) -> tuple[list[Part], 
     for path in item.paths:
         target = join(part.folder, path)
         probed.append(target or path)
-        if target is not None and sources.exists(target):
+        file = sources.file(target)
+        if target is not None and file is not None:
             # A file named by `#[path]` keeps its children beside itself, as a mod.rs does.
-            found.append(Part(target, "", parent(target)))
+            found.append(Part(file, "", parent(target)))
     if not item.paths or item.conditional:
         base = join(part.folder, part.stem) or ""
         flat, nested = join(base, f"{item.name}.rs") or "", join(base, f"{item.name}/mod.rs") or ""
         probed += [flat, nested]
-        if sources.exists(flat):
-            found.append(Part(flat, "", base, item.name))
-        elif sources.exists(nested):
-            found.append(Part(nested, "", parent(nested)))
+        # The children of a link's file lie beside the link: rustc takes paths as they are written.
+        if (real := sources.file(flat)) is not None:
+            found.append(Part(real, "", base, item.name))
+        elif (real := sources.file(nested)) is not None:
+            found.append(Part(real, "", parent(nested)))
     return found, probed
 
 

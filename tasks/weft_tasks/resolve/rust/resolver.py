@@ -53,11 +53,7 @@ def _included(importer: str, imported: Import, index: Index) -> Resolution:
 def _module(importer: str, imported: Import, index: Index) -> Resolution:
     found, probed = index.ask(Family.RUST, f"mod:{importer}//{imported.scope}//{imported.specifier}")
     if not found:
-        # The module trees hold no links; the index follows them.
-        linked = dict.fromkeys(path for each in probed if (path := index.file(each)) is not None)
-        if not linked:
-            return Resolution(Status.UNRESOLVED, probed=tuple(probed) or (f"{imported.specifier}.rs",))
-        found = tuple(linked)
+        return Resolution(Status.UNRESOLVED, probed=tuple(probed) or (f"{imported.specifier}.rs",))
     return Resolution(Status.RESOLVED, tuple(Target(path, imported.kind, imported.names) for path in found))
 
 
