@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from weft_storage.model.errors import ConfigurationError
+from weft_storage.model.files import LINK_LOOP, LINK_OUTSIDE
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -16,9 +17,9 @@ LONGEST_TARGET = 4096
 
 SUBMODULE = "submodule"
 NESTED = "nested repository"
-OUTSIDE = "symlink out of the repository"
+OUTSIDE = LINK_OUTSIDE
 DANGLING = "symlink to nothing in the repository"
-LOOP = "symlink loop"
+LOOP = LINK_LOOP
 SPECIAL = "special file"
 NOT_CHECKED_OUT = "not checked out"
 UNREADABLE = "unreadable"

@@ -38,6 +38,12 @@ class FileStatus(StrEnum):
     """No extractor reads it, but the graph depends on its content: a manifest, or the target of an edge."""
 
 
+LINK_OUTSIDE = "symlink out of the repository"
+LINK_LOOP = "symlink loop"
+BAD_LINKS = frozenset({LINK_OUTSIDE, LINK_LOOP})
+"""Reasons for which links are SKIPPED that a person should know as problems."""
+
+
 class ChangeKind(StrEnum):
     """How a file differs from the last published run."""
 

@@ -32,12 +32,14 @@ class Inputs(msgspec.Struct, frozen=True):
     """State `inputs`: what resolution depended on beside names.
 
     `epoch` identifies everything that bears on all resolutions (settings, versions of resolvers, links). `answers`
-    are the digests of all answers of projects that some importer used, by key.
+    are the digests of all answers of projects that some importer used, by key. `escapes` are the imports that name
+    files outside of the repository: sentences by importer.
     """
 
     epoch: str = ""
     answers: dict[str, bytes] = {}
     projects: dict[Family, ProjectInputs] = {}
+    escapes: dict[str, tuple[str, ...]] = {}
 
 
 class AffectedFile(msgspec.Struct, frozen=True, array_like=True, order=True):

@@ -12,6 +12,7 @@ from weft_storage.model.runs import ImporterRow
 from weft_storage.model.settings import Settings
 from weft_storage.model.states import Inputs, Names, ProjectInputs
 from weft_tasks.extract.encoding import decode_imports, facts_key
+from weft_tasks.finalize.escapes import escapes
 from weft_tasks.finalize.keys import answer_digest, changed_path_keys, key_hash, pack_reads, path_changes
 from weft_tasks.resolve.imports import ResolvedFile, resolve_file
 from weft_tasks.resolve.index import RecordingIndex, Repository
@@ -72,14 +73,22 @@ def merge(store: Store, project: str, known: Known, scanned: Scanned, on_progres
         dirty = _dirty(store, project, known, analyzed, keys)
     rows = {row.importer: row for row in _resolve(store, dirty, scanned, index, on_progress)}
     answers |= {key: answer_digest(answer) for key, answer in index.answers.items()}
-    return Merged(rows, Inputs(scanned.epoch, answers, _project_inputs(before, stale, families, index)))
+    projects = _project_inputs(before, stale, families, index)
+    return Merged(rows, Inputs(scanned.epoch, answers, projects, _escapes(before, rows, analyzed)))
 
 
 def _of_families(inputs: Inputs, families: Collection[Family]) -> Inputs:
     """What is known of some families: one whose last file has gone has no project, as in a run from nothing."""
     answers = {key: digest for key, digest in inputs.answers.items() if _question(key)[0] in families}
     projects = {family: each for family, each in inputs.projects.items() if family in families}
-    return Inputs(inputs.epoch, answers, projects)
+    return Inputs(inputs.epoch, answers, projects, inputs.escapes)
+
+
+def _escapes(before: Inputs, rows: Mapping[str, ImporterRow], analyzed: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The imports that lead out of the repository: those known of importers that stay, and those of new rows."""
+    kept = {path: told for path, told in before.escapes.items() if path in analyzed and path not in rows}
+    new = {path: told for path, row in rows.items() if (told := escapes(row.outside))}
+    return dict(sorted((kept | new).items()))
 
 
 def _question(key: str) -> tuple[Family, str]:
@@ -208,7 +217,7 @@ def _built_from(index: RecordingIndex, family: Family, known: ProjectInputs) -> 
     return ProjectInputs(
         manifests=tuple(sorted({*known.manifests, *files.manifests})),
         reads_interfaces=known.reads_interfaces or files.reads_interfaces,
-        problems=tuple(sorted({*known.problems, *project.problems})),
+        problems=tuple(sorted({*known.problems, *project.problems, *files.problems})),
     )
 
 

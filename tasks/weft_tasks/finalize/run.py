@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from weft_storage.backends import Store
 from weft_storage.model.edges import Edge, Outside, Status
-from weft_storage.model.files import ChangeKind, FileRecord, FileStatus
+from weft_storage.model.files import BAD_LINKS, ChangeKind, FileRecord, FileStatus
 from weft_storage.model.runs import ImporterRow, Problem, Publication, Run, RunState
 from weft_storage.model.states import STATE_NAMES, Components, Inputs, Lineage, Names, encode_state
 from weft_tasks.finalize.analysis import affected, components
@@ -216,9 +216,11 @@ def _count(known: Known, records: Mapping[str, FileRecord], changes: Mapping[str
 def _problems(records: Mapping[str, FileRecord], inputs: Inputs) -> tuple[Problem, ...]:
     """What a person should know: files that could not be read, source and manifests not as intended."""
     unread = (FileStatus.FAILED, FileStatus.INPUT)
-    found = {Problem(path, each.reason) for path, each in records.items() if each.reason and each.status in unread}
+    told = {path: each for path, each in records.items() if each.status in unread or each.reason in BAD_LINKS}
+    found = {Problem(path, each.reason) for path, each in told.items() if each.reason}
     found |= {Problem(path, each) for path, record in records.items() for each in record.problems}
     found |= {Problem(path, each) for project in inputs.projects.values() for path, each in project.problems}
+    found |= {Problem(path, each) for path, told in inputs.escapes.items() for each in told}
     return tuple(sorted(found))
 
 

@@ -10,6 +10,7 @@ from weft_storage.model.paths import ancestors, basename, parent
 from weft_storage.model.settings import Settings
 from weft_tasks.resolve import resolver_of
 from weft_tasks.resolve.base import Project
+from weft_tasks.resolve.doubts import doubts
 
 T = TypeVar("T")
 
@@ -103,11 +104,13 @@ class ProjectFiles:
     """`RepositoryFiles` for the project of one family; remembers what it looked into.
 
     `manifests` are the files that were read, links followed; `reads_interfaces`: whether any interface was asked for.
+    `problems` are (path, sentence) on manifests that are odd whatever they mean.
     """
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self.manifests: set[str] = set()
+        self.problems: set[tuple[str, str]] = set()
         self.reads_interfaces = False
 
     @property
@@ -128,7 +131,10 @@ class ProjectFiles:
         if real is None:
             return None
         self.manifests.add(real)
-        return self._repository.read(real)
+        source = self._repository.read(real)
+        if source is not None:
+            self.problems.update((real, doubt) for doubt in doubts(real, source))
+        return source
 
     def interface(self, path: str) -> bytes:
         self.reads_interfaces = True

@@ -94,6 +94,8 @@ class Configs:
             fresh = [each for each in self._load(pending.pop()).references if each not in seen]
             seen.update(fresh)
             pending += fresh
+        for path in sorted(self._configs):
+            self._check_paths(path)
 
     def options(self, path: str) -> Options:
         """The effective options of a config; the default ones where there is no such file any more."""
@@ -226,6 +228,14 @@ class Configs:
         named = [text(mapping(each).get("path")) for each in references] if isinstance(references, list) else []
         config.references = tuple(filter(None, (self._referenced(config.folder, each) for each in named if each)))
         return config
+
+    def _check_paths(self, path: str) -> None:
+        """Complain of the `paths` that a config sets itself and that lead out of the repository."""
+        config, own = self._configs[path], mapping(mapping(self._read(path).get("compilerOptions")).get("paths"))
+        base = _folder_option(config, "baseUrl")
+        for substitution in [each for value in own.values() for each in texts(value)]:
+            if _placed(config, config.folder if base is None else base, substitution) is None:
+                self._complain(path, f"`paths` leads to {substitution[:200]!r}, which is outside the repository")
 
     def _referenced(self, folder: str, name: str) -> str | None:
         target = join(folder, name)
