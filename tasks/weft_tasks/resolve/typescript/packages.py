@@ -136,7 +136,7 @@ class Packages:
 
     def _linked(self, folder: str, name: str, wanted: str) -> str | None:
         """The package that a dependency means: `wanted` is what package.json has for it."""
-        wanted = self._overridden(folder, name, wanted)
+        folder, wanted = self._overridden(folder, name, wanted)
         for protocol in _PATH_PROTOCOLS:
             if wanted.startswith(protocol):
                 return self._at_path(folder, wanted.removeprefix(protocol))
@@ -149,12 +149,13 @@ class Packages:
             return self._member(folder, real) if real == name else None
         return None if _OUTSIDE.match(wanted) else self._member(folder, name)
 
-    def _overridden(self, folder: str, name: str, wanted: str) -> str:
+    def _overridden(self, folder: str, name: str, wanted: str) -> tuple[str, str]:
+        """What is asked for in the end, and the folder that its paths are relative to."""
         for each in (folder, *ancestors(folder)):
             workspace = self._workspaces.get(each)
             if workspace is not None and name in workspace.overrides:
-                return workspace.overrides[name]
-        return wanted
+                return each, workspace.overrides[name]
+        return folder, wanted
 
     def _at_path(self, folder: str, path: str) -> str | None:
         found = join(folder, path.removeprefix("//"))

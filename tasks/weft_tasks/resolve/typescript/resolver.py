@@ -289,9 +289,10 @@ def _bare(site: _Site, specifier: str, typed: bool) -> _Found:
         return _Found(found)
     if specifier.startswith("#"):
         return _by_imports(site, probe, specifier, is_alias)
-    if specifiers.is_builtin(specifier) or specifiers.is_url(specifier):
+    bare = specifiers.of_jsr(specifier)
+    if specifiers.is_builtin(specifier) or specifiers.is_url(bare):
         return _Found(outside=specifiers.outside_name(specifier))
-    package = _package(site, probe, specifier)
+    package = _package(site, probe, bare)
     if package is not None:
         return package
     if is_alias and not _is_declared(site, specifier):
@@ -312,7 +313,7 @@ def _by_import_map(site: _Site, probe: Probe, specifier: str) -> _Found | None:
         key, target = max(fitting, key=lambda each: len(each[0]))
         if target.startswith(_OUTSIDE_MARK):
             real = target.removeprefix(_OUTSIDE_MARK) + specifier[len(key) :]
-            return _package(site, probe, real) or _Found(outside=specifiers.outside_name(real))
+            return _package(site, probe, specifiers.of_jsr(real)) or _Found(outside=specifiers.outside_name(real))
         found_at = join(target.rstrip("/"), specifier[len(key) :])
         found = _file_or_folder(probe, found_at) if found_at is not None else None
         return _Found(found, tried=tuple(probe.tried))

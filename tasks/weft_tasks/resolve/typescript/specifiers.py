@@ -9,6 +9,7 @@ MAX_LENGTH = 4096
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _REGISTRY = re.compile(r"(?:npm|jsr):/?((?:@[^/@]+/)?[^/@]+)")
+_JSR = re.compile(r"jsr:/?((?:@[^/@]+/)?[^/@]+)(?:@[^/]*)?(/.*)?")
 _HOST = re.compile(r"[a-z]+://[^/]+")
 _PACKAGE = re.compile(r"(?:@[^/:@\s]+/)?[^/:@\s.][^/:@\s]*")
 
@@ -41,6 +42,12 @@ def split_package(specifier: str) -> tuple[str, str]:
         return "", "."
     rest = specifier[match.end() :]
     return match[0], f".{rest}" if len(rest) > 1 else "."
+
+
+def of_jsr(specifier: str) -> str:
+    """`jsr:@a/b@1/sub` as a bare specifier (`@a/b/sub`); any other specifier as it is."""
+    match = _JSR.fullmatch(specifier)
+    return f"{match[1]}{match[2] or ''}" if match is not None else specifier
 
 
 def outside_name(specifier: str) -> str:
