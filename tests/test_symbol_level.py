@@ -92,14 +92,23 @@ class TestPython:
         found = affected(repository, before, {"lib.py": PYTHON["lib.py"] + "\nos.umask(7)\n"})
         assert found == {name: {ALL} for name in PYTHON}
 
-    def test_a_decorator_that_may_register_is_code_that_runs_on_load(self, repository: Repository) -> None:
+    def test_code_that_runs_on_load_may_alter_what_it_mentions(self, repository: Repository) -> None:
+        before = {
+            "registry.py": "table = {}\n",
+            "handlers.py": "from registry import table as t\n\ndef handle():\n    return 1\n\nt['x'] = handle\n",
+            "main.py": "import handlers, registry\n\ndef test():\n    return registry.table\n\ndef no(): pass\n",
+        }
+        found = affected(repository, before, {"handlers.py": before["handlers.py"].replace("1", "2")})
+        assert found == {"handlers.py": {"", "handle"}, "main.py": {"test"}}
+
+    def test_a_decorator_that_may_register_alters_what_it_names(self, repository: Repository) -> None:
         before = {
             "app.py": "class App: pass\napp = App()\n",
             "views.py": "from app import app\n\n@app.route('/')\ndef index():\n    return 1\n",
             "main.py": "import views\nfrom app import app\n\ndef test():\n    return app.get('/')\n",
         }
         found = affected(repository, before, {"views.py": before["views.py"].replace("1", "2")})
-        assert found == {"main.py": {ALL}, "views.py": {ALL}}
+        assert found == {"main.py": {"test"}, "views.py": {"index"}}
 
     @pytest.mark.parametrize("decorator", ["@functools.cache", "@property", "@pytest.fixture(scope='module')"])
     def test_a_decorator_that_only_wraps_is_not(self, repository: Repository, decorator: str) -> None:

@@ -50,7 +50,9 @@ class _Sides:
         for file in self.change.affected.files:
             if file.change is ChangeKind.MODIFIED and not file.resolved_anew:
                 found[file.path] = self._changed_names(file.path)
-            elif file.change or file.resolved_anew:
+            elif file.change:
+                found[file.path] = changed_names(None, next(iter(self._versions(file.path)), None))
+            elif file.resolved_anew:
                 found[file.path] = {ALL}
         return {path: names for path, names in found.items() if names}
 
@@ -58,7 +60,7 @@ class _Sides:
         versions = self._versions(path)
         if len(versions) != 2:
             return {ALL}
-        names = changed_names(*versions)
+        names = changed_names(versions[0], versions[1])
         same_statements = versions[0].statements.keys() == versions[1].statements.keys()
         # The text is the same, what it leads to is not.
         return {ALL} if same_statements and self._leads_elsewhere(path) else names

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from weft_tasks.symbols.reading import ALL, LOADING, FileSymbols
+from weft_tasks.symbols.reading import ALL, LOADING, FileSymbols, Unit
 
 
 class World(Protocol):
@@ -32,9 +32,13 @@ class World(Protocol):
 
 
 def changed_names(old: FileSymbols | None, new: FileSymbols | None) -> set[str]:
-    """The names of a file that no longer mean what they did: none for comments and layout, ALL if it cannot be told."""
+    """The names of a file that no longer mean what they did: none for comments and layout.
+
+    ALL where it cannot be told, and LOADING where what happens on loading is different.
+    """
     if old is None or new is None or old.opaque or new.opaque:
-        return {ALL}
+        loads = any(each and (each.opaque or LOADING in each.units) for each in (old, new))
+        return {ALL, LOADING} if loads else {ALL}
     names = {name for name in {*old.units, *new.units} if _digest(old, name) != _digest(new, name)}
     for one, other in ((old, new), (new, old)):
         names.update(*(words for digest, words in one.statements.items() if digest not in other.statements))
@@ -53,8 +57,11 @@ def affected_symbols(changes: Mapping[str, Collection[str]], world: World) -> di
     """
     spreading = _Spreading(world)
     for file in sorted(changes):
-        for name in sorted(changes[file]):
+        for name in sorted({*changes[file]} - {LOADING}):
             spreading.add(file, name)
+    for file in sorted(changes):
+        if LOADING in changes[file]:
+            spreading.load(file)
     while spreading.waiting:
         spreading.spread(*spreading.waiting.pop())
     found = {file: spreading.units_among(file, names) for file, names in spreading.reached.items()}
@@ -66,29 +73,38 @@ class _Spreading:
     world: World
     reached: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     waiting: list[tuple[str, str]] = field(default_factory=list)
+    altered: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    loading: set[str] = field(default_factory=set)
 
     def add(self, file: str, name: str) -> None:
-        """A name of a file is affected. Once all are, only the effects of loading are news."""
+        """A name of a file is affected; once all are, one more is no news."""
         names = self.reached[file]
-        if name not in names and (ALL not in names or name == LOADING):
+        if name not in names and ALL not in names:
             names.add(name)
             self.waiting.append((file, name))
 
+    def load(self, file: str) -> None:
+        """What happens on loading a file has changed: all who load it may notice, though no name shows it."""
+        self.add(file, ALL)
+        waiting = [file]
+        while waiting:
+            for importer in self.world.importers(waiting.pop()):
+                if importer not in self.loading:
+                    self.loading.add(importer)
+                    self.add(importer, ALL)
+                    waiting.append(importer)
+
     def spread(self, file: str, name: str) -> None:
         """To whom the name matters."""
-        if name == LOADING:
-            # Whoever imports the file loads it, and what that does need not show in any name.
-            self.add(file, ALL)
-            for importer in self.world.importers(file):
-                self.add(importer, LOADING)
-        elif name == ALL:
+        if name == ALL:
             self._spread_whole(file)
         else:
             self._spread_name(file, name)
 
     def _spread_whole(self, file: str) -> None:
-        if any(unit.runs_on_load for symbols in self.world.symbols(file) for unit in symbols.units.values()):
-            self.add(file, LOADING)
+        for symbols in self.world.symbols(file):
+            for unit in symbols.units.values():
+                self._alter(file, symbols, unit)
         for importer, taken in self.world.importers(file).items():
             if taken and ALL not in taken:
                 self._touch(importer, taken)
@@ -103,10 +119,24 @@ class _Spreading:
             names |= symbols.aliases.get(name, frozenset())
             if unit := symbols.units.get(name):
                 names |= unit.members
-                if unit.runs_on_load:
-                    self.add(file, LOADING)
-        for reader in (file, *self.world.peers(file), *self.world.importers(file)):
-            self._touch(reader, names)
+                self._alter(file, symbols, unit)
+        if name != LOADING:
+            for reader in (file, *self.world.peers(file), *self.world.importers(file)):
+                self._touch(reader, names)
+
+    def _alter(self, file: str, symbols: FileSymbols, unit: Unit) -> None:
+        """Loading the file may alter things that a unit names: all who load it and mention one may notice."""
+        bound = frozenset().union(*symbols.statements.values())
+        altered = {name for name in unit.effects if name in bound or name in symbols.units}
+        altered |= {name for name, aliases in symbols.aliases.items() if not aliases.isdisjoint(altered)}
+        waiting = [(file, frozenset(altered))]
+        while waiting:
+            loader, names = waiting.pop()
+            new = names - self.altered[loader]
+            if new:
+                self.altered[loader] |= new
+                self._touch(loader, new)
+                waiting += ((importer, new) for importer in self.world.importers(loader))
 
     def _touch(self, file: str, names: Collection[str]) -> None:
         """Names that a file can see are affected: so are its units that mention one, and those that it passes on."""

@@ -80,14 +80,15 @@ class Unit:
     """A declaration: `digest` (16 bytes) of what it says, the words in it, and what only its text can tell.
 
     `members` are names of what it contains that others may use without naming it (Go's methods, items of Rust's
-    modules and `impl`s). `runs_on_load` says that loading the file makes it known elsewhere (a decorator that
-    registers, Go's `init`), `dynamic` that it reaches for names which its text may not have.
+    modules and `impl`s). `effects` are names whose things it may alter when the file is loaded: all that code between
+    declarations mentions, the decorator that may register what it stands above. `dynamic` says that it reaches for
+    names which its text may not have.
     """
 
     digest: bytes
     mentions: frozenset[str]
     members: frozenset[str] = frozenset()
-    runs_on_load: bool = False
+    effects: frozenset[str] = frozenset()
     dynamic: bool = False
 
 
@@ -228,18 +229,17 @@ def _unit(name: str, nodes: list[Node], source: bytes, family: Family, members: 
         digest=_digest(nodes, source),
         mentions=_words(text) - {name},
         members=frozenset(members),
-        runs_on_load=name == LOADING or _runs_on_load(name, nodes, source, family),
-        dynamic=_DYNAMIC.search(text) is not None,
+        effects=_effects(name, nodes, source, family),
+        # Code that runs on loading alters what it mentions; to take it for more would make most files wholes.
+        dynamic=name != LOADING and _DYNAMIC.search(text) is not None,
     )
 
 
-def _runs_on_load(name: str, nodes: Iterable[Node], source: bytes, family: Family) -> bool:
-    if family is Family.GO:
-        return name in ("init", "_")
-    if family is Family.RUST:
-        return False
-    decorators = (each for node in nodes for each in (node, *node.children) if each.type == "decorator")
-    return any(not _wraps(source[each.start_byte : each.end_byte]) for each in decorators)
+def _effects(name: str, nodes: Iterable[Node], source: bytes, family: Family) -> frozenset[str]:
+    runs = name == LOADING or (family is Family.GO and name in ("init", "_"))
+    at_once = nodes if runs else [each for node in nodes for each in (node, *node.children) if each.type == "decorator"]
+    texts = (source[node.start_byte : node.end_byte] for node in at_once)
+    return frozenset().union(*(_words(text) for text in texts if runs or not _wraps(text)))
 
 
 def _wraps(decorator: bytes) -> bool:
