@@ -37,6 +37,7 @@ from weft_storage.model.files import NO_CONTENT, ChangeKind, FileRecord, FileSta
 from weft_storage.model.history import ComponentChange, ComponentChangeKind, GraphDiff, Package
 from weft_storage.model.languages import Family
 from weft_storage.model.runs import Problem, Run, RunState
+from weft_storage.model.states import AffectedFile, Cause, CauseKind
 
 ORDINARY = ("pkg/a.py", "pkg/b.py", "pkg/c.py")
 
@@ -132,9 +133,10 @@ def sample_documents(names: Sequence[str]) -> dict[str, msgspec.Struct]:
     unresolved = Outside(first, 2, second, Status.UNRESOLVED, EdgeKind.IMPORT, (first,), "", tuple(names))
     external = Outside(first, 1, second, Status.EXTERNAL, EdgeKind.IMPORT, (), second)
     declaration = Declaration(first, DeclarationKind.CLASS, 3, 9, b"", second, False)
+    cause = Cause(CauseKind.PACKAGE, first, second, first, second, (first,))
     entries = [
-        affected_entry(first, change=ChangeKind.MODIFIED, resolved_anew=False, weak=False),
-        affected_entry(second, change=None, resolved_anew=True, weak=True, why=edges[:2]),
+        affected_entry(AffectedFile(first, ChangeKind.MODIFIED), weak=False),
+        affected_entry(AffectedFile(second, None, True, cause), weak=True, why=edges[:2]),
     ]
     return {
         "affected": affected_document(first, 12, entries),

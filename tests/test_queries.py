@@ -45,7 +45,7 @@ def paths(change: Change) -> list[str]:
 
 
 def steps(change: Change, path: str, *, weak: bool = False) -> list[tuple[str, str]]:
-    return [(edge.importer, edge.imported) for edge in change.reasons(weak=weak)[path]]
+    return [(edge.importer, edge.imported) for edge in change.reasons(weak=weak)[path].path]
 
 
 # Neighbours ---------------------------------------------------------------------------------------

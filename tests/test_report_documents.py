@@ -32,6 +32,7 @@ from weft_storage.model.edges import Outside, Status
 from weft_storage.model.facts import EdgeKind
 from weft_storage.model.files import NO_CONTENT, ChangeKind, FileRecord, FileStatus
 from weft_storage.model.runs import Problem
+from weft_storage.model.states import AffectedFile, Cause, CauseKind
 
 
 def validator(subject: str) -> jsonschema.Draft202012Validator:
@@ -121,7 +122,7 @@ def test_equal_findings_are_equal_text_whatever_order_they_come_in() -> None:
         chance.shuffle(edges)
         coverage = {name: {"resolved": 1, "unresolved": 2} for name in names}
         problems = tuple(Problem(name, "x") for name in names)
-        entries = [affected_entry(name, change=None, resolved_anew=False, weak=False) for name in names]
+        entries = [affected_entry(AffectedFile(name), weak=False) for name in names]
         return "".join(
             (
                 to_json(export_document("p", 1, names, edges)),
@@ -141,11 +142,12 @@ def test_a_path_in_order_is_not_sorted() -> None:
 
 
 def test_the_reason_of_an_affected_file_is_the_nearest_one() -> None:
-    def reason(change: ChangeKind | None, resolved_anew: bool) -> str:
-        return affected_entry("a", change=change, resolved_anew=resolved_anew, weak=False).reason
+    def reason(change: ChangeKind | None, resolved_anew: bool, cause: Cause | None = None) -> str:
+        return affected_entry(AffectedFile("a", change, resolved_anew, cause), weak=False).reason
 
     assert reason(ChangeKind.ADDED, True) == "changed"
     assert reason(None, True) == "resolved-anew"
+    assert reason(None, False, Cause(CauseKind.PACKAGE, "uv.lock", "a")) == "package"
     assert reason(None, False) == "dependent"
 
 

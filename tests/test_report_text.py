@@ -34,6 +34,7 @@ from weft_storage.model.files import NO_CONTENT, ChangeKind, FileRecord, FileSta
 from weft_storage.model.history import ComponentChange, ComponentChangeKind, GraphDiff, Package
 from weft_storage.model.languages import Family
 from weft_storage.model.runs import Problem, RunState
+from weft_storage.model.states import AffectedFile, Cause, CauseKind
 
 RENDERERS: dict[str, Callable[..., str]] = {
     "affected": text.affected_text,
@@ -162,17 +163,44 @@ def test_all_imports_understood_is_said_only_of_all() -> None:
 def test_affected_files_show_their_reason_and_chain() -> None:
     chain = [edge("a.py", "b.py", 3), edge("b.py", "c.py", 7)]
     entries = [
-        affected_entry("a.py", change=None, resolved_anew=False, weak=False, why=chain),
-        affected_entry("c.py", change=ChangeKind.MODIFIED, resolved_anew=False, weak=False),
-        affected_entry("d.py", change=None, resolved_anew=True, weak=True),
+        affected_entry(AffectedFile("a.py"), weak=False, why=chain, seed=AffectedFile("c.py", ChangeKind.MODIFIED)),
+        affected_entry(AffectedFile("b.py"), weak=False),
+        affected_entry(AffectedFile("c.py", ChangeKind.MODIFIED), weak=False),
+        affected_entry(AffectedFile("d.py", None, True), weak=True),
     ]
     assert text.affected_text(affected_document("p", 1, entries)) == (
         "a.py  dependent\n"
-        "    a.py:3 imports b.py:7 imports c.py\n"
+        "    a.py:3 imports b.py:7 imports c.py: modified\n"
+        "b.py  dependent\n"
         "c.py  modified\n"
         "d.py  resolved-anew, over weak edges only\n"
     )
     assert text.affected_text(affected_document("p", 1, [])) == "nothing is affected\n"
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (Cause(CauseKind.CAME, "x.ts"), "resolved otherwise, x.ts came"),
+        (Cause(CauseKind.WENT, "x.ts"), "resolved otherwise, x.ts went"),
+        (Cause(CauseKind.INTERFACE, "x.py"), "resolved otherwise, x.py has other names"),
+        (Cause(CauseKind.MANIFEST, "tsconfig.json"), "resolved otherwise, tsconfig.json changed"),
+        (Cause(CauseKind.SETTINGS), "resolved otherwise, the settings changed"),
+        (Cause(CauseKind.PACKAGE, "uv.lock", "x", "1", "2"), "x 1 -> 2 in uv.lock"),
+        (Cause(CauseKind.PACKAGE, "uv.lock", "x", "1", "1"), "x 1 with other content in uv.lock"),
+        (Cause(CauseKind.PACKAGE, "uv.lock", "x", "", "2"), "x 2 came in uv.lock"),
+        (Cause(CauseKind.PACKAGE, "uv.lock", "x", "1", "", ("a", "b")), "a needs b needs x 1 went in uv.lock"),
+        (
+            Cause(CauseKind.UNKNOWN, "go.mod", "x", "1", "2"),
+            "may need x 1 -> 2 in go.mod, which does not tell who does",
+        ),
+        (Cause(CauseKind.UNKNOWN, "uv.lock", "x"), "packages moved in uv.lock, and x may be part of one"),
+        (Cause(CauseKind.LOCKFILE, "uv.lock"), "uv.lock changed, and what moved in it cannot be told"),
+    ],
+)
+def test_what_changed_is_said_in_words(cause: Cause, words: str) -> None:
+    entry = affected_entry(AffectedFile("a.py", None, False, cause), weak=False)
+    assert text.affected_text(affected_document("p", 1, [entry])) == f"a.py  package\n    {words}\n"
 
 
 def test_an_order_shows_levels_and_keeps_cycles_together() -> None:

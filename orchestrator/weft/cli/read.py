@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from weft.queries import Component, GraphView
     from weft.queries.affected import Change
     from weft.report.documents import Component as ComponentEntry
+    from weft_storage.backends import Store
 
 
 @click.command(
@@ -113,20 +114,45 @@ def _change_since(
 
     Both are analyzed in memory, with the facts of the store; what is published there stays.
     """
-    from weft.configuration import settings_of
-    from weft.pipeline import Options, analyze
     from weft.queries import GraphView
     from weft.queries.affected import last_change
+    from weft.queries.since import read_since
     from weft_storage.backends import open_store
-    from weft_storage.backends.overlay import Overlay
 
     root = find_root(os.getcwd())
+    comparison = read_since(root, since, rev)
     name = project or default_project(root)
-    with open_store(store_url or default_store(root)) as store, Overlay(store) as overlay:
-        for each in (since, rev):
-            settings = settings_of(root, each)
-            analyze(overlay, root, settings, Options(project=name, rev=each, jobs=jobs or os.cpu_count() or 1))
-        yield last_change(GraphView(overlay, name))
+    with open_store(store_url or default_store(root)) as store, ExitStack() as stack:
+        revs = (comparison.base, comparison.rev)
+        analyzed = _analyze_beside(store, stack, root, name, revs, jobs or os.cpu_count() or 1)
+        yield last_change(GraphView(analyzed, name))
+
+
+def _analyze_beside(
+    store: "Store", stack: ExitStack, root: str, project: str, revs: Sequence[str | None], jobs: int
+) -> "Store":
+    """A store beside the given one in which the commits (None: the work tree) were scanned one after the other.
+
+    Where the project has a published graph, only what differs from it is looked at; else all that is in the commits.
+    """
+    from weft.configuration import settings_of
+    from weft.pipeline import Options, analyze
+    from weft_storage.backends.branch import Branch
+    from weft_storage.backends.overlay import Overlay
+
+    options = [Options(project=project, rev=rev, jobs=jobs) for rev in revs]
+    if store.published(project) is not None:
+        branch: Branch | None = None
+        for each in options:
+            branch = Branch(branch or store, project)
+            analyze(branch, root, settings_of(root, each.rev), each)
+        # A scan of the project may have published meanwhile; then all is read as in a store that has no graph.
+        if branch is not None and branch.is_current:
+            return branch
+    overlay = stack.enter_context(Overlay(store))
+    for each in options:
+        analyze(overlay, root, settings_of(root, each.rev), each)
+    return overlay
 
 
 def _paths_from_stdin(view: "GraphView", speaker: Voice) -> list[str]:
@@ -167,16 +193,11 @@ def _show_affected(
         end = "\0" if null_separated else "\n"
         say("".join(f"{path}{end}" for path in sorted(file.path for file, _ in files)))
         return
-    entries = [
-        affected_entry(
-            file.path,
-            change=file.change,
-            resolved_anew=file.resolved_anew,
-            weak=is_weak,
-            why=reasons.get(file.path, ()),
-        )
-        for file, is_weak in files
-    ]
+    entries = []
+    for file, is_weak in files:
+        why = reasons.get(file.path)
+        seed = why.seed if why else None
+        entries.append(affected_entry(file, weak=is_weak, why=why.path if why else (), seed=seed))
     document = affected_document(change.new.project, change.new.run.id, entries)
     say(to_text(document, affected_text, output_format, speaker))
 

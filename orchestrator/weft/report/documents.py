@@ -19,6 +19,7 @@ from weft_storage.model.files import ChangeKind, FileRecord, FileStatus
 from weft_storage.model.history import ComponentChange, ComponentChangeKind, GraphDiff
 from weft_storage.model.languages import Family
 from weft_storage.model.runs import Problem, Run, RunState
+from weft_storage.model.states import AffectedFile, Cause, CauseKind
 
 Time: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 """ISO 8601, UTC, milliseconds."""
@@ -99,18 +100,55 @@ class ScanDocument(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
 
 
+class BecauseKind(StrEnum):
+    """What kind of thing changed."""
+
+    CHANGED = "changed"
+    CAME = "came"
+    WENT = "went"
+    INTERFACE = "interface"
+    MANIFEST = "manifest"
+    SETTINGS = "settings"
+    PACKAGE = "package"
+    UNKNOWN = "unknown"
+    LOCKFILE = "lockfile"
+
+
 class Reason(StrEnum):
-    """Why a file is affected: changed itself, its imports lead elsewhere now, or it depends on such a file."""
+    """Why a file is affected: changed itself, its imports lead elsewhere now, a package that it imports moved, or it
+    depends on such a file."""
 
     CHANGED = "changed"
     RESOLVED_ANEW = "resolved-anew"
+    PACKAGE = "package"
     DEPENDENT = "dependent"
 
 
-class AffectedEntry(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """An affected file. `strength` is weak where only weak edges lead to it.
+class Because(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """What changed at the end of a chain.
 
-    `why` is a shortest chain of edges from the file to one that changed, where it was asked for.
+    `changed` is the file itself (`change`). `came`, `went`: a path that imports of the file ask for. `interface`: a
+    file on the way to what it imports has other names. `manifest`, `settings`: a manifest says otherwise where imports
+    lead, or the configuration of the analysis does. `package`: `package` moved from version `before` to `after` (""
+    where there was or is none; equal where its content alone is another); `through` are the packages that lead to it,
+    from the one that the file imports. `unknown`: `package` may have moved, or may be needed; nothing in the repository
+    tells. `lockfile`: it cannot be told what moved. `path` is the file that came, went, changed or tells.
+    """
+
+    kind: BecauseKind
+    path: str
+    change: ChangeKind | None
+    package: str
+    before: str
+    after: str
+    through: tuple[str, ...]
+
+
+class AffectedEntry(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """An affected file. `strength` is weak where only weak edges lead to it, or only types moved.
+
+    `why`, where it was asked for, is a shortest chain of edges from the file to one that is affected by itself;
+    `because` is what changed there, null for a dependent where it was not asked for.
     """
 
     path: str
@@ -118,6 +156,7 @@ class AffectedEntry(msgspec.Struct, frozen=True, kw_only=True, order=True):
     reason: Reason
     strength: Strength
     why: tuple[EdgeEntry, ...]
+    because: Because | None
 
 
 class AffectedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -502,13 +541,41 @@ def scan_document(run: Run, findings: Iterable[Finding] = ()) -> ScanDocument:
 
 
 def affected_entry(
-    path: str, *, change: ChangeKind | None, resolved_anew: bool, weak: bool, why: Iterable[Edge] = ()
+    file: AffectedFile, *, weak: bool, why: Iterable[Edge] = (), seed: AffectedFile | None = None
 ) -> AffectedEntry:
-    """An affected file; `why` leads from it to a file that changed."""
-    indirect = Reason.RESOLVED_ANEW if resolved_anew else Reason.DEPENDENT
-    reason = indirect if change is None else Reason.CHANGED
-    strength = Strength.WEAK if weak else Strength.STRONG
-    return AffectedEntry(path=path, change=change, reason=reason, strength=strength, why=_in_order(why))
+    """An affected file; `why` leads from it to `seed`, a file that is affected by itself."""
+    return AffectedEntry(
+        path=file.path,
+        change=file.change,
+        reason=_reason(file),
+        strength=Strength.WEAK if weak else Strength.STRONG,
+        why=_in_order(why),
+        because=_because(file) or (_because(seed) if seed else None),
+    )
+
+
+def _reason(file: AffectedFile) -> Reason:
+    if file.change is not None:
+        return Reason.CHANGED
+    if file.resolved_anew:
+        return Reason.RESOLVED_ANEW
+    return Reason.PACKAGE if file.cause else Reason.DEPENDENT
+
+
+def _because(file: AffectedFile) -> Because | None:
+    """What changed at a file that is affected by itself; None where it is not, or where that was not recorded."""
+    cause = file.cause or Cause(CauseKind.SETTINGS)
+    if file.change is None and file.cause is None:
+        return None
+    return Because(
+        kind=BecauseKind.CHANGED if file.change else BecauseKind(cause.kind),
+        path=file.path if file.change else cause.path,
+        change=file.change,
+        package=cause.package,
+        before=cause.before,
+        after=cause.after,
+        through=cause.through,
+    )
 
 
 def affected_document(project: str, run: int, files: Iterable[AffectedEntry]) -> AffectedDocument:

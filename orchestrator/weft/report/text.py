@@ -13,6 +13,8 @@ from typing import TypeAlias
 from weft.report.documents import (
     AffectedDocument,
     AffectedEntry,
+    Because,
+    BecauseKind,
     Component,
     ComponentChangeEntry,
     Counts,
@@ -293,9 +295,52 @@ def _affected(entry: AffectedEntry, style: Style) -> Iterator[str]:
     if entry.strength is Strength.WEAK:
         reason += ", over weak edges only"
     yield f"{printable(entry.path)}  {style(reason, Role.DIM)}"
+    because = _because(entry.because) if entry.because else ""
     if entry.why:
         places = [_place(edge.importer, edge.line) for edge in entry.why]
-        yield style(f"    {' imports '.join([*places, printable(entry.why[-1].imported)])}", Role.DIM)
+        chain = f"    {' imports '.join([*places, printable(entry.why[-1].imported)])}"
+        yield style(f"{chain}: {because}" if because else chain, Role.DIM)
+    elif because and entry.change is None:
+        yield style(f"    {because}", Role.DIM)
+
+
+def _because(because: Because) -> str:
+    """What changed, in words."""
+    path, package = printable(because.path), printable(because.package)
+    match because.kind:
+        case BecauseKind.CHANGED:
+            return str(because.change)
+        case BecauseKind.CAME:
+            return f"resolved otherwise, {path} came"
+        case BecauseKind.WENT:
+            return f"resolved otherwise, {path} went"
+        case BecauseKind.INTERFACE:
+            return f"resolved otherwise, {path} has other names"
+        case BecauseKind.MANIFEST:
+            return f"resolved otherwise, {path} changed"
+        case BecauseKind.SETTINGS:
+            return "resolved otherwise, the settings changed"
+        case BecauseKind.PACKAGE:
+            return f"{_through(because)}{package} {_versions(because)} in {path}"
+        case BecauseKind.UNKNOWN if because.before or because.after:
+            return f"may need {package} {_versions(because)} in {path}, which does not tell who does"
+        case BecauseKind.UNKNOWN:
+            return f"packages moved in {path}, and {package} may be part of one"
+        case BecauseKind.LOCKFILE:
+            return f"{path} changed, and what moved in it cannot be told"
+
+
+def _through(because: Because) -> str:
+    return "".join(f"{printable(each)} needs " for each in because.through)
+
+
+def _versions(because: Because) -> str:
+    before, after = printable(because.before), printable(because.after)
+    if not before:
+        return f"{after} came"
+    if not after:
+        return f"{before} went"
+    return f"{before} with other content" if before == after else f"{before} -> {after}"
 
 
 def _place(path: str, line: int) -> str:

@@ -45,6 +45,25 @@ def rank_edges(
     )
 
 
+def replace_importers(
+    graph: StoredGraph, importers: Collection[str], edges: Collection[tuple[str, str, int]]
+) -> StoredGraph:
+    """The graph with all edges of some importers replaced by others (importer, imported, number of the kind)."""
+    ids = {path: number for number, path in enumerate(graph.paths)}
+    dropped = np.array([ids[path] for path in importers if path in ids], dtype=np.uint32)
+    old = np.frombuffer(graph.importers, np.uint32)
+    kept = ~np.isin(old, dropped)
+    added = [(ids.setdefault(a, len(ids)), ids.setdefault(b, len(ids)), kind) for a, b, kind in edges]
+    new = np.array(added, dtype=np.uint32).reshape(-1, 3)
+    texts = list(ids)
+    return rank_edges(
+        np.concatenate([old[kept], new[:, 0]]),
+        np.concatenate([np.frombuffer(graph.imported, np.uint32)[kept], new[:, 1]]),
+        np.concatenate([np.frombuffer(graph.kinds, np.uint8)[kept], new[:, 2]]).astype(np.uint64),
+        lambda wanted: ((number, texts[number]) for number in wanted),
+    )
+
+
 def imported_ids(rows: Iterable[tuple[int, str]]) -> set[int]:
     """Ids of all paths that some adjacency leads to."""
     ids = b"".join(decode_adjacency(payload)[0] for _, payload in rows)

@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
@@ -42,12 +43,52 @@ class Inputs(msgspec.Struct, frozen=True):
     escapes: dict[str, tuple[str, ...]] = {}
 
 
+class CauseKind(StrEnum):
+    """Why a file is affected although neither it nor what it depends on in the repository changed.
+
+    Its imports lead elsewhere, because a path that they ask for CAME or WENT, the INTERFACE of a file on the way or a
+    MANIFEST is another, or the SETTINGS are. Or a PACKAGE from outside moved; one of an UNKNOWN name may have moved;
+    or it cannot be told what did, because a LOCKFILE cannot be read.
+    """
+
+    CAME = "came"
+    WENT = "went"
+    INTERFACE = "interface"
+    MANIFEST = "manifest"
+    SETTINGS = "settings"
+    PACKAGE = "package"
+    UNKNOWN = "unknown"
+    LOCKFILE = "lockfile"
+
+
+class Cause(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """What affected a file. `path` is the file that tells: the one that came or went, the manifest, the lockfile.
+
+    `package` moved from version `before` to `after` ("" where there was or is none; equal where only its content is
+    another); `through` are the packages that lead to it, beginning with the one that the file imports.
+    """
+
+    kind: CauseKind
+    path: str = ""
+    package: str = ""
+    before: str = ""
+    after: str = ""
+    through: tuple[str, ...] = ()
+
+
 class AffectedFile(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """A file that a run affected: changed itself (`change`), resolved anew to other edges, or a dependent of such."""
+    """A file that a run affected: changed itself (`change`), resolved anew to other edges, an importer of a package
+    that moved (both have a `cause`), or a dependent of such."""
 
     path: str
     change: ChangeKind | None = None
     resolved_anew: bool = False
+    cause: Cause | None = None
+
+    @property
+    def is_seed(self) -> bool:
+        """Whether the file is affected by itself, not by what it depends on in the repository."""
+        return self.change is not None or self.resolved_anew or self.cause is not None
 
 
 class Affected(msgspec.Struct, frozen=True):

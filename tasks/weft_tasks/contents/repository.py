@@ -136,5 +136,5 @@ def _configuration(listed: bytes) -> dict[str, str]:
 
 def _how_to_have_it(repository: Repository) -> str:
     if repository.shallow:
-        return "this is a shallow clone: fetch the commit first, such as with `git fetch --unshallow`"
+        return "this is a shallow clone: fetch the commit first, with `git fetch --unshallow` or `git fetch --deepen=N`"
     return "fetch it first, or name a commit, branch or tag of this repository"

@@ -14,6 +14,8 @@ from weft_storage.model.states import Inputs, Names, ProjectInputs
 from weft_tasks.extract.encoding import decode_imports, facts_key
 from weft_tasks.finalize.escapes import escapes
 from weft_tasks.finalize.keys import answer_digest, changed_path_keys, key_hash, pack_reads, path_changes
+from weft_tasks.finalize.packages import lock_key
+from weft_tasks.locks import format_of
 from weft_tasks.resolve.imports import ResolvedFile, resolve_file
 from weft_tasks.resolve.index import RecordingIndex, Repository
 
@@ -46,10 +48,12 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Rows of the importers that were resolved, and what resolution depended on."""
+    """Rows of the importers that were resolved, and what resolution depended on. `keys` are those of the index that
+    are answered otherwise; none where everything was resolved."""
 
     rows: dict[str, ImporterRow]
     inputs: Inputs
+    keys: Collection[str] = ()
 
 
 def merge(store: Store, project: str, known: Known, scanned: Scanned, on_progress: Callable[[int], None]) -> Merged:
@@ -64,6 +68,7 @@ def merge(store: Store, project: str, known: Known, scanned: Scanned, on_progres
     families = {family_of(language) for language in {each.language for each in analyzed.values()} if language}
     if known.inputs.epoch != scanned.epoch:
         before, stale, answers = Inputs(), set[Family](), dict[str, bytes]()
+        keys = set[str]()
         dirty = set(analyzed)
     else:
         before = _of_families(known.inputs, families)
@@ -74,7 +79,7 @@ def merge(store: Store, project: str, known: Known, scanned: Scanned, on_progres
     rows = {row.importer: row for row in _resolve(store, dirty, scanned, index, on_progress)}
     answers |= {key: answer_digest(answer) for key, answer in index.answers.items()}
     projects = _project_inputs(before, stale, families, index)
-    return Merged(rows, Inputs(scanned.epoch, answers, projects, _escapes(before, rows, analyzed)))
+    return Merged(rows, Inputs(scanned.epoch, answers, projects, _escapes(before, rows, analyzed)), keys)
 
 
 def _of_families(inputs: Inputs, families: Collection[Family]) -> Inputs:
@@ -191,7 +196,10 @@ def record_key(record: FileRecord) -> bytes:
 
 
 def facts_key_of(record: FileRecord) -> bytes | None:
-    """The key of the facts of any file; None where it has none."""
+    """The key of the facts of any file, or of what a lockfile says; None where it has none."""
+    if record.status is FileStatus.INPUT:
+        form = format_of(record.path)
+        return None if form is None else lock_key(record, form)
     return record_key(record) if is_analyzed(record) else None
 
 

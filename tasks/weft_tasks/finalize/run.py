@@ -14,9 +14,11 @@ from weft_storage.model.files import BAD_LINKS, ChangeKind, FileRecord, FileStat
 from weft_storage.model.runs import ImporterRow, Problem, Publication, Run, RunState
 from weft_storage.model.states import STATE_NAMES, Components, Inputs, Lineage, Names, encode_state
 from weft_tasks.finalize.analysis import affected, components
+from weft_tasks.finalize.causes import Questions, causes
 from weft_tasks.finalize.graphs import FileGraph, from_rows, from_stored, union, without
 from weft_tasks.finalize.lineage import first_lineage, next_lineage
-from weft_tasks.finalize.merge import Known, Scanned, is_analyzed, merge
+from weft_tasks.finalize.merge import Known, Merged, Scanned, is_analyzed, merge
+from weft_tasks.finalize.packages import Importers, importers_of_moved, package_files, remember_locks
 from weft_tasks.finalize.states import load_state
 from weft_tasks.finalize.watching import Clock, Progress
 
@@ -54,15 +56,23 @@ def finalize(
         rewired = {path for path, row in merged.rows.items() if row.edges != before[path].edges}
         old = from_stored(store.graph(run.project))
         new = union(without(old, {*rewired, *gone}), from_rows(merged.rows[path] for path in sorted(rewired)))
-        records = _with_inputs(scanned, merged.inputs, new)
+        packages = package_files(scanned.names.paths, scanned.records.values())
+        records = _with_inputs(scanned, merged.inputs, new, packages)
+        if any(records.get(path) != known.records.get(path) for path in packages):
+            records |= remember_locks(store, packages, records, scanned.read)
         changes = file_changes(known, records, frozenset(scanned.names.paths))
+        elsewhere = {path for path in rewired if _leads_elsewhere(before[path], merged.rows[path])} - changes.keys()
+        importers = Importers()
+        if known.records:
+            importers = importers_of_moved(store, run.project, changes, known.records, records, merged.rows)
         found = affected(
             old=old,
             new=new,
             files={*records, *known.records},
             changes=changes,
-            resolved_anew={path for path in rewired if _leads_elsewhere(before[path], merged.rows[path])}
-            - changes.keys(),
+            resolved_anew=causes(elsewhere, before, merged.rows, _questions(known, scanned, merged, changes)),
+            importers=importers.strong,
+            weak_importers=importers.weak,
         )
         same_graph = not rewired and not gone and known.records
         cyclic = load_state(store, run.project, Components).components if same_graph else components(new)
@@ -159,13 +169,31 @@ def _leads_elsewhere(before: ImporterRow, after: ImporterRow) -> bool:
     return {(e.imported, e.kind) for e in before.edges} != {(e.imported, e.kind) for e in after.edges}
 
 
-def _with_inputs(scanned: Scanned, inputs: Inputs, graph: FileGraph) -> dict[str, FileRecord]:
-    """The records of the run: source files, and as inputs the manifests and the other files that edges lead to."""
+def _questions(known: Known, scanned: Scanned, merged: Merged, changes: Mapping[str, ChangeKind]) -> Questions:
+    """What is answered otherwise than in the published run."""
+    families = {*known.inputs.projects, *merged.inputs.projects}
+    manifests = {
+        family: {
+            path
+            for inputs in (known.inputs, merged.inputs)
+            if family in inputs.projects
+            for path in inputs.projects[family].manifests
+        }
+        for family in families
+    }
+    return Questions(merged.keys, frozenset(known.names.paths), frozenset(scanned.names.paths), changes, manifests)
+
+
+def _with_inputs(
+    scanned: Scanned, inputs: Inputs, graph: FileGraph, packages: Collection[str]
+) -> dict[str, FileRecord]:
+    """The records of the run: source files, and as inputs the manifests, the lockfiles and the other files that edges
+    lead to."""
     sources = {path: record for path, record in scanned.records.items() if record.status is not FileStatus.INPUT}
     manifests = {path for project in inputs.projects.values() for path in project.manifests}
     targets = {graph.names[node] for node in set(graph.imported.tolist())}
     paths = frozenset(scanned.names.paths)
-    wanted = {path for path in manifests | targets if path in paths and path not in sources}
+    wanted = {path for path in manifests.union(targets, packages) if path in paths and path not in sources}
     records = sources | {path: scanned.records[path] for path in wanted if path in scanned.records}
     return records | dict(scanned.identify(sorted(wanted - records.keys())))
 

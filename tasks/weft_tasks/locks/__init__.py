@@ -13,7 +13,7 @@ from weft_storage.model.paths import basename, parent
 from weft_tasks.locks import bun, cargo, gomod, manifests, npm, pnpm, python_locks, yarn
 from weft_tasks.locks.base import Extent, Lock, Package, Unreadable, unreadable
 
-__all__ = ["LOCKS_VERSION", "Extent", "Format", "Lock", "Package", "Role", "format_of", "read_lock"]
+__all__ = ["LOCKS_VERSION", "Extent", "Format", "Lock", "Package", "Role", "folder_of", "format_of", "read_lock"]
 
 LOCKS_VERSION = 1
 """Raised whenever the same bytes may be read otherwise."""
