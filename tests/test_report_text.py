@@ -355,14 +355,24 @@ def test_status_shows_coverage_and_what_was_skipped() -> None:
         "  root        /src/acme",
         "  time        2026-01-31 02:00:00 to 2026-01-31 02:00:01 UTC",
     ]
-    assert lines[9:15] == [
-        "imports of  resolved  external  ambiguous  unresolved  understood",
-        "go                 0         1          0           0     100.0 %",
-        "python         2,996         3          0           1      99.9 %",
+    assert lines[9:17] == [
+        "imports of        resolved    external   ambiguous  unresolved  understood",
+        "go              0    0.0 %  1  100.0 %  0    0.0 %  0    0.0 %     100.0 %",
+        "python      2,996   99.8 %  3    0.1 %  0    0.0 %  1  < 0.1 %      99.9 %",
+        "all         2,996   99.8 %  4    0.1 %  0    0.0 %  1  < 0.1 %      99.9 %",
+        "`weft unresolved` lists the unresolved ones with the paths that were looked for",
         "2 files skipped",
         "  binary: 2",
         "1 problem",
     ]
+
+
+def test_problems_of_manifests_are_shown_before_those_of_sources() -> None:
+    problems = (*(Problem(f"a{number}.py", "broken") for number in range(20)), Problem("tsconfig.json", "odd"))
+    lines = text.status_text(status_document(sample_run("acme", problems=problems), [])).splitlines()
+    at = lines.index("21 problems")
+    assert lines[at + 1 : at + 3] == ["  tsconfig.json: odd", "  a0.py: broken"]
+    assert lines[-1] == "  and 11 more"
 
 
 def test_a_verification_shows_every_difference() -> None:

@@ -43,7 +43,7 @@ from weft_storage.model.edges import Status
 from weft_storage.model.facts import Strength
 from weft_storage.model.files import ChangeKind
 from weft_storage.model.history import ComponentChangeKind
-from weft_storage.model.languages import unit_of
+from weft_storage.model.languages import language_of, unit_of
 from weft_storage.model.runs import Problem, RunState
 
 
@@ -63,6 +63,7 @@ Style: TypeAlias = Callable[[str, str], str]
 _MOST = 10  # entries of a list that is not what the command is about
 
 _STATES = {RunState.PUBLISHED: Role.GOOD, RunState.FAILED: Role.BAD}
+_STATUSES = Status.RESOLVED, Status.EXTERNAL, Status.AMBIGUOUS, Status.UNRESOLVED
 _MARKS = {ChangeKind.ADDED: "+", ChangeKind.MODIFIED: "~", ChangeKind.DELETED: "-"}
 _MARK_ROLES = {"+": Role.GOOD, "-": Role.BAD, "~": Role.WARN}
 
@@ -284,7 +285,8 @@ def _percent(share: float) -> str:
 def _problems(problems: Sequence[Problem], style: Style) -> Iterator[str]:
     if problems:
         yield style(_many(len(problems), "problem"), Role.WARN)
-    for each in problems[:_MOST]:
+    # Manifests first: what is wrong in one concerns many files.
+    for each in sorted(problems, key=lambda each: language_of(each.path) is not None)[:_MOST]:
         yield f"  {printable(each.path)}: {printable(each.message)}"
     if len(problems) > _MOST:
         yield f"  and {len(problems) - _MOST:,} more"
@@ -469,14 +471,26 @@ def _arrow(edge: EdgeEntry) -> str:
 def _coverage(coverage: Mapping[str, Mapping[str, int]], style: Style) -> Iterator[str]:
     if not coverage:
         return
-    statuses = Status.RESOLVED, Status.EXTERNAL, Status.AMBIGUOUS, Status.UNRESOLVED
-    rows = [
-        (printable(language), *(f"{found.get(status, 0):,}" for status in statuses), _understood(found))
-        for language, found in sorted(coverage.items())
-    ]
-    heading, *lines = _table([("imports of", *map(str, statuses), "understood"), *rows], left={0})
+    total = sum((Counter(each) for each in coverage.values()), Counter[str]())
+    rows = [(printable(language), *_shares(found)) for language, found in sorted(coverage.items())]
+    rows += [("all", *_shares(total))] if len(coverage) > 1 else []
+    heading, *lines = _table([("imports of", *map(str, _STATUSES), "understood"), *rows], left={0})
     yield style(heading, Role.STRONG)
     yield from lines
+    if total[Status.UNRESOLVED]:
+        yield style("`weft unresolved` lists the unresolved ones with the paths that were looked for", Role.DIM)
+
+
+def _shares(found: Mapping[str, int]) -> tuple[str, ...]:
+    """How many imports ended in each way, with their share, and the share of all that are not unresolved."""
+    total = sum(found.values())
+    counts = (found.get(status, 0) for status in _STATUSES)
+    return (*(f"{count:,} {_share(count, total):>8}" for count in counts), _understood(found))
+
+
+def _share(count: int, total: int) -> str:
+    """Percent; something is never 0.0 % and never all but in truth."""
+    return "< 0.1 %" if 0 < count * 1000 < total else _percent(count / total if total else 0)
 
 
 def _skipped(reasons: Mapping[str, int], style: Style) -> Iterator[str]:

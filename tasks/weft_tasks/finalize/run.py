@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from weft_storage.backends import Store
 from weft_storage.model.edges import Edge, Outside, Status
+from weft_storage.model.facts import EdgeKind
 from weft_storage.model.files import BAD_LINKS, ChangeKind, FileRecord, FileStatus
 from weft_storage.model.runs import ImporterRow, Problem, Publication, Run, RunState
 from weft_storage.model.states import STATE_NAMES, Components, Inputs, Lineage, Names, encode_state
@@ -206,11 +207,13 @@ def _coverage(
 ) -> dict[str, dict[str, int]]:
     """Edges and outside imports per language and status: those known, less the replaced rows, plus the new ones."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for language, statuses in known.coverage.items():
-        counts[language].update(statuses)
-    for path, row in before.items():
-        if path in known.records:
-            counts[_language(known.records[path])].subtract(_statuses(row))
+    # Where all is resolved anew, nothing is taken over: an earlier program may have counted otherwise.
+    if len(after) < sum(map(is_analyzed, records.values())):
+        for language, statuses in known.coverage.items():
+            counts[language].update(statuses)
+        for path, row in before.items():
+            if path in known.records:
+                counts[_language(known.records[path])].subtract(_statuses(row))
     for path, row in after.items():
         counts[_language(records[path])].update(_statuses(row))
     return {
@@ -225,10 +228,12 @@ def _language(record: FileRecord) -> str:
 
 
 def _statuses(row: ImporterRow) -> Counter[str]:
+    """How the imports of a file ended; a package that is executed on the way to another is none of them."""
     found = Counter(each.status.value for each in row.outside)
-    ambiguous = sum(edge.ambiguous for edge in row.edges)
+    named = [edge for edge in row.edges if edge.kind is not EdgeKind.ANCESTOR]
+    ambiguous = sum(edge.ambiguous for edge in named)
     found[Status.AMBIGUOUS.value] = ambiguous
-    found[Status.RESOLVED.value] = len(row.edges) - ambiguous
+    found[Status.RESOLVED.value] = len(named) - ambiguous
     return found
 
 
