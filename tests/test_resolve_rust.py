@@ -11,7 +11,7 @@ from weft_storage.model.languages import Family, Language
 from weft_storage.model.settings import Settings
 from weft_tasks.extract import extract
 from weft_tasks.resolve.imports import ResolvedFile, resolve_file
-from weft_tasks.resolve.index import RecordingIndex, Repository
+from weft_tasks.resolve.index import ProjectFiles, RecordingIndex, Repository
 from weft_tasks.resolve.rust import RESOLVER
 
 MANIFEST = '[package]\nname = "app"\nedition = "2021"\n'
@@ -25,12 +25,12 @@ class World:
         self.facts: dict[str, FileFacts] = {
             path: extract(Language.RUST, source) for path, source in contents.items() if path.endswith(".rs")
         }
-        repository = Repository(
+        self.repository = Repository(
             contents,
             read=contents.get,
             interface=lambda path: self.facts[path].interface if path in self.facts else b"",
         )
-        self.index = RecordingIndex(repository, Settings())
+        self.index = RecordingIndex(self.repository, Settings())
 
     def resolve(self, path: str) -> ResolvedFile:
         return resolve_file(path, Language.RUST, self.facts[path].imports, self.index)
@@ -149,3 +149,96 @@ def test_an_edit_that_concerns_no_path_changes_no_answer() -> None:
     project = after.index.project(Family.RUST)
     for key, answer in before.index.answers.items():
         assert project.answer(key.removeprefix("a:rust:")) == answer
+
+
+def test_a_manifest_of_two_megabytes_is_read_in_no_time() -> None:
+    entries = "".join(f'd{number} = {{ path = "../d{number}" }}\n' for number in range(70_000))
+    started = time.process_time()
+    world = World({"Cargo.toml": f"{MANIFEST}[dependencies]\n{entries}", "src/lib.rs": "mod a;\n", "src/a.rs": ""})
+    assert [edge.imported for edge in world.resolve("src/lib.rs").edges] == ["src/a.rs"]
+    assert len(entries) > 2_000_000
+    assert time.process_time() - started < 20, "several times what it takes"
+
+
+def test_two_megabytes_of_brackets_are_a_problem_of_the_manifest() -> None:
+    world = World({"Cargo.toml": "a = " + "[" * 2_000_000, "src/lib.rs": "mod a;\n", "src/a.rs": ""})
+    assert [edge.imported for edge in world.resolve("src/lib.rs").edges] == ["src/a.rs"]
+    project = RESOLVER.build(ProjectFiles(world.repository), Settings())
+    assert [path for path, _ in project.problems] == ["Cargo.toml"]
+
+
+def test_packages_in_a_circle_of_reexports_end() -> None:
+    """A thousand packages, each depending on the next and reexporting all of it."""
+    files: dict[str, str] = {}
+    for number in range(1_000):
+        following = (number + 1) % 1_000
+        manifest = MANIFEST.replace('"app"', f'"p{number}"')
+        files[f"p{number}/Cargo.toml"] = f'{manifest}[dependencies]\np{following} = {{ path = "../p{following}" }}\n'
+        files[f"p{number}/src/lib.rs"] = f"pub use p{following}::*;\nfn f(x: nothing::Here) {{}}\n"
+    world = World(files)
+    started = time.process_time()
+    assert [edge.imported for edge in world.resolve("p7/src/lib.rs").edges] == ["p8/src/lib.rs"]
+    assert time.process_time() - started < 20
+
+
+def test_members_that_match_everything_are_not_expanded() -> None:
+    files = {f"m{number}/{'d/' * (number % 40)}Cargo.toml": MANIFEST for number in range(2_000)}
+    files |= {"Cargo.toml": '[workspace]\nmembers = ["**", "*/*/**/*", "../**", "/"]\nexclude = ["**"]\n'}
+    world = World(files | {"m1/d/src/lib.rs": "mod a;\n", "m1/d/src/a.rs": "use crate::a;\n"})
+    started = time.process_time()
+    assert [edge.imported for edge in world.resolve("m1/d/src/lib.rs").edges] == ["m1/d/src/a.rs"]
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "mod a {" * 5_000 + "mod x; use super::super::b; use self::c::D;" + "}" * 5_000,
+        "use " + "a::{" * 5_000 + "b" + "}" * 5_000 + ";",
+        "use " + "super::" * 5_000 + "a;",
+        "".join(f"use a{number}::*;" for number in range(5_000)) + "fn f(x: y::Z) {}",
+        "".join(f"use a{number}::*;" for number in range(500)) + "fn f(x: y::Z) {}",
+    ],
+    ids=["modules", "use trees", "supers", "globs", "fewer globs"],
+)
+def test_five_thousand_levels_take_no_time_and_lead_nowhere(source: str) -> None:
+    started = time.process_time()
+    world = World({"Cargo.toml": MANIFEST, "src/lib.rs": source})
+    assert world.resolve("src/lib.rs").edges == ()
+    assert time.process_time() - started < 15
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../../../../etc/passwd",
+        "/etc/passwd",
+        "..",
+        "",
+        "a/../../../x.rs",
+        "\\\\host\\share\\x.rs",
+        "file:///etc/passwd",
+    ],
+)
+def test_no_path_leads_out_of_the_repository(path: str) -> None:
+    source = (
+        f'#[path = "{path}"]\nmod a;\n#[cfg_attr(x, path = "{path}")]\nmod b;\n#[path = "{path}"]\nmod c {{ mod d; }}\n'
+        f'include!("{path}");\nconst S: &str = include_str!("{path}");\n'
+    )
+    resolved = World({"Cargo.toml": MANIFEST, "src/lib.rs": source}).resolve("src/lib.rs")
+    assert resolved.edges == ()
+    assert {outside.specifier for outside in resolved.outside} >= {"a", "b"}
+
+
+def test_a_loop_of_links_ends() -> None:
+    contents = {"Cargo.toml": MANIFEST.encode(), "src/lib.rs": b"mod a;\nmod b;\nmod c;\n"}
+    facts = extract(Language.RUST, contents["src/lib.rs"])
+    repository = Repository(
+        contents,
+        links={"src/a": "src/a", "src/b.rs": "src/c.rs", "src/c.rs": "src/b.rs", "src/b": "src"},
+        read=contents.get,
+        interface=lambda path: facts.interface if path == "src/lib.rs" else b"",
+    )
+    resolved = resolve_file("src/lib.rs", Language.RUST, facts.imports, RecordingIndex(repository, Settings()))
+    assert resolved.edges == ()
+    assert [outside.specifier for outside in resolved.outside] == ["a", "b", "c"]

@@ -16,6 +16,7 @@ _HELD = frozenset({EdgeKind.MODULE, EdgeKind.ASSET})
 _DEFINED = re.compile(rb"\bmacro_rules\s*!\s*(?:r#)?(\w+)")
 _CONDITION = re.compile(r"#\s*\[\s*cfg\b")
 _CONDITIONAL_PATH = re.compile(rb"cfg_attr\s*\([^\[\]]*\bpath\s*=")
+_MODULE = re.compile(r"\bmod\s+(\w+)\s*;")
 _ITEM_END = re.compile(r"[;{}]")
 
 
@@ -66,9 +67,39 @@ def included(difference: Difference, evidence: Evidence) -> bool:
     return any(edge.importer == difference.imported for target in ours for edge in _including(evidence.graph, target))
 
 
+def in_definition(difference: Difference, evidence: Evidence) -> bool:
+    """A `mod` item that stands in the definition of a macro names the file, or one that it hangs beneath."""
+    seen, work = {difference.imported}, [difference.imported]
+    while work:
+        path = work.pop()
+        if _module_name(path) in _defined_modules(evidence.graph):
+            return True
+        above = {edge.importer for edge in _holding(evidence.graph, path)} - seen
+        seen |= above
+        work += above
+    return False
+
+
 PREDICATES: Mapping[str, Predicate] = {
-    each.__name__: each for each in (patched, conditional_path, in_unknown_call, alternative, included)
+    each.__name__: each for each in (patched, conditional_path, in_unknown_call, alternative, included, in_definition)
 }
+
+
+@lru_cache(maxsize=2)
+def _defined_modules(graph: WeftGraph) -> frozenset[str]:
+    """The names of `mod` items without a body in the definitions of macros."""
+    found: set[str] = set()
+    for path in graph.files:
+        if path.endswith(".rs") and b"macro_rules" in graph.source(path):
+            text = read_text(graph.source(path))
+            for call in text.calls():
+                found.update(_MODULE.findall(text.plain, call.start, call.end) if call.own else ())
+    return frozenset(found)
+
+
+def _module_name(path: str) -> str:
+    parts = path.removesuffix(".rs").split("/")
+    return parts[-2] if parts[-1] == "mod" and len(parts) > 1 else parts[-1]
 
 
 @lru_cache(maxsize=2)

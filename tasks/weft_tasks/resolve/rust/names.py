@@ -14,6 +14,10 @@ from weft_tasks.resolve.rust.modules import Crate, Scope, Sources, child_path
 # Bindings that one path may be followed through. Globs of globs are commonly a dozen; thousands are a trap.
 _MAX_STEPS = 400
 _MAX_DEPTH = 48
+# Look-ups that are given up, for a loop or a limit, before the globs around are given up too.
+_MAX_REFUSALS = 500
+# More globs in one scope are no program's, and would be followed for each other's names.
+_MAX_GLOBS = 512
 
 STANDARD_CRATES = frozenset({"std", "core", "alloc", "proc_macro", "test"})
 
@@ -119,6 +123,7 @@ class _Walk:
         self._visible = visible
         self._known = known
         self._steps = _MAX_STEPS
+        self._refusals = _MAX_REFUSALS
         self._active: set[tuple[Module, str]] = set()
         self._cut = False
         self._deepest = 0
@@ -180,7 +185,7 @@ class _Walk:
         """What a name in a module stands for, as seen from `origin`."""
         outermost = not self._active
         if outermost:
-            self._steps = _MAX_STEPS
+            self._steps, self._refusals = _MAX_STEPS, _MAX_REFUSALS
         key = (module, name, origin if _sees_private(origin, module) else None)
         known = self._known.get(key)
         if known is not None and (outermost or self._is_the_same(known, depth)):
@@ -189,6 +194,7 @@ class _Walk:
             return known.named
         if depth > _MAX_DEPTH or self._steps <= 0 or (module, name) in self._active:
             self._cut = True
+            self._refusals -= 1
             return Named()
         return self._remember(key, origin, depth, outermost)
 
@@ -251,7 +257,12 @@ class _Walk:
         self, named: Named, module: Module, name: str, origin: Module, depth: int, scopes: Iterable[Scope]
     ) -> None:
         for scope in scopes:
+            if len(scope.globs) > _MAX_GLOBS:
+                named.open = True
+                continue
             for glob in scope.globs:
+                if self._refusals <= 0:
+                    return  # Whatever was refused has marked the outcome as cut short.
                 if glob.local and origin != module:
                     continue
                 if not glob.public and not _sees_private(origin, module):
