@@ -12,12 +12,13 @@ from pathlib import Path
 from conformance.base import Difference, Evidence, Predicate, Side
 from conformance.python.referee import (
     added_paths,
+    beside,
     bindings,
     declared_around,
     find,
-    is_built,
     is_declared,
     is_pants_root,
+    is_portion,
     is_regular,
     listed,
     meant,
@@ -70,7 +71,7 @@ def own_project_first(difference: Difference, evidence: Evidence) -> bool:
     A relative import never leaves its package: the file that the dots mean counts as found.
     """
     paths, importer = evidence.graph.paths, difference.importer
-    roots = [own_root(importer, paths), *declared_around(importer, paths)]
+    roots = [own_root(importer, paths), *declared_around(importer, paths), beside(importer, paths)]
     theirs = [imported for by, imported in evidence.answers.pairs if by == importer]
     for found, names in _meant(difference, evidence, roots):
         if any(edge.kind is not EdgeKind.ANCESTOR for edge in evidence.graph.edges_between(importer, found)):
@@ -102,10 +103,11 @@ def above_script(difference: Difference, evidence: Evidence) -> bool:
 
     Neither a manifest, nor a conftest.py in it, nor the importer by a folder that it adds to `sys.path`.
     """
-    paths, own = evidence.graph.paths, own_root(difference.importer, evidence.graph.paths)
+    paths, importer = evidence.graph.paths, difference.importer
     for each in _external(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
-        if found and found[0] and found[0] in ancestors(own) and not _is_told(found[0], difference, evidence):
+        is_above = found and found[0] in ancestors(parent(importer)) and found[0] != own_root(importer, paths)
+        if found and found[0] and is_above and not _is_told(found[0], difference, evidence):
             return f"{found[0]}/conftest.py" not in paths
     return False
 
@@ -173,9 +175,10 @@ def other_portion(difference: Difference, evidence: Evidence) -> bool:
     mine = [(root, dotted) for root, dotted in module_names(importer) if is_declared(root, paths)]
     theirs = [(root, dotted) for root, dotted in module_names(difference.imported) if is_declared(root, paths)]
     relative = [each for each in _imports(difference, evidence) if each.specifier.startswith(".")]
+    is_package = importer.endswith(("/__init__.py", "/__init__.pyi"))
     return any(
         ours[0] != other[0]
-        and any(other[1] in _dotted(ours[1], each) for each in relative)
+        and any(other[1] in _dotted(f"{ours[1]}{'.__init__' * is_package}", each) for each in relative)
         and find(evidence.root, [ours[0], other[0]], other[1]) == difference.imported
         for ours in mine[:1]
         for other in theirs[:1]
@@ -233,8 +236,7 @@ def portion_as_root(difference: Difference, evidence: Evidence) -> bool:
     """The root of the file found is a folder of a namespace package, inside the `src` of a project that is built."""
     for each in _external(difference, evidence):
         found = root_for(difference.imported, each.specifier, each.names)
-        above = ancestors(found[0]) if found else []
-        is_inside = any(one.rpartition("/")[2] == "src" and is_built(evidence.root, parent(one)) for one in above)
+        is_inside = found is not None and is_portion(evidence.root, found[0])
         if found and is_inside and not is_regular(found[0], evidence.graph.paths):
             return not is_pants_root(evidence.root, found[0])
     return False
@@ -373,7 +375,8 @@ def string_of_other_root(difference: Difference, evidence: Evidence) -> bool:
     for each in strings(os.path.join(evidence.root, importer)):
         for root, dotted in module_names(difference.imported.replace("-stubs/", "/", 1)):
             if f"{each}.".startswith(f"{dotted}.") and "." in dotted:
-                is_foreign = root not in ours and not _is_told(root, difference, evidence)
+                is_ours = root in ours and not is_portion(evidence.root, root)
+                is_foreign = not is_ours and not _is_told(root, difference, evidence)
                 rival = find(evidence.root, ours, dotted)
                 if is_foreign or rival not in (None, difference.imported):
                     return True
@@ -419,8 +422,9 @@ PREDICATES: Mapping[str, Predicate] = {
 }
 
 
-def _imports(difference: Difference, evidence: Evidence) -> tuple[Import, ...]:
-    return evidence.graph.facts(difference.importer).imports
+def _imports(difference: Difference, evidence: Evidence) -> list[Import]:
+    """The imports of the importer; string literals are none."""
+    return [each for each in evidence.graph.facts(difference.importer).imports if each.kind is not EdgeKind.STRING]
 
 
 def _absolute(difference: Difference, evidence: Evidence) -> Iterator[Import]:
@@ -446,9 +450,11 @@ def _external(difference: Difference, evidence: Evidence) -> Iterator[Import]:
 
 def _is_told(root: str, difference: Difference, evidence: Evidence) -> bool:
     """Whether anything says that a folder is a root for the importer: then Weft has missed it."""
-    paths = evidence.graph.paths
+    paths, importer = evidence.graph.paths, difference.importer
+    is_source = root.rpartition("/")[2] == "src"
+    is_strange = is_source and parent(root) not in ancestors(importer) and not is_declared(parent(root), paths)
     return (
-        is_declared(root, paths)
+        (is_declared(root, paths) and not is_strange)
         or is_pants_root(evidence.root, root)
         or root in added_paths(evidence.root, difference.importer)
     )
@@ -464,13 +470,16 @@ def _is_missing(each: Outside) -> bool:
 
 
 def _is_plainly_named(difference: Difference, evidence: Evidence) -> bool:
-    """Whether an import means the file by its dots, or by its name beneath the roots of the projects around."""
+    """Whether an import means the file by its dots, or by its name beneath a `src` or a root of the projects around."""
     roots = declared_around(difference.importer, evidence.graph.paths)
     for each in _imports(difference, evidence):
         if difference.imported in _relative_files(difference.importer, each):
             return True
         found = root_for(difference.imported, each.specifier, each.names)
-        if found and found[0] in roots and difference.imported in _files(evidence, roots, each):
+        is_source = found is not None and found[0].rpartition("/")[2] == "src"
+        is_standard = each.specifier.partition(".")[0] in sys.stdlib_module_names
+        is_plain = found is not None and (found[0] in roots or (is_source and not is_standard))
+        if found and is_plain and difference.imported in _files(evidence, [*roots, found[0]], each):
             return True
     return False
 
@@ -551,7 +560,7 @@ def _is_named(root: str, evidence: Evidence) -> bool:
 
 
 def _dotted(importer: str, imported: Import) -> set[str]:
-    """The dotted names that a relative import means in the module of that dotted name."""
+    """The dotted names that a relative import means in the module of that dotted name, `__init__` included."""
     rest = imported.specifier.lstrip(".")
     package = importer.split(".")[: -(len(imported.specifier) - len(rest)) or None]
     base = ".".join([*package, *filter(None, [rest])])

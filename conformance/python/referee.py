@@ -70,6 +70,19 @@ def own_root(importer: str, paths: frozenset[str]) -> str:
     return parent(packages[-1]) if packages else parent(importer)
 
 
+def beside(importer: str, paths: frozenset[str]) -> str:
+    """The first folder upward without an `__init__`: what pytest inserts; where a script beneath a package looks."""
+    folder = parent(importer)
+    while folder and is_regular(folder, paths):
+        folder = parent(folder)
+    return folder
+
+
+def is_portion(root: str, folder: str) -> bool:
+    """Whether a folder lies inside the `src` of a project that is built: then it is a part of a namespace package."""
+    return any(each.rpartition("/")[2] == "src" and is_built(root, parent(each)) for each in ancestors(folder))
+
+
 def is_regular(folder: str, paths: frozenset[str]) -> bool:
     return any(f"{folder}/__init__.{suffix}" in paths for suffix in ("py", "pyi"))
 

@@ -125,12 +125,15 @@ class _Search:
     def around(self, parts: tuple[str, ...]) -> str | None:
         """The folder above the folders around the importer that are called like the first two parts of a name.
 
-        One part would not do: the folder of examples for a distribution is often called like it.
+        One part would not do: the folder of examples for a distribution is often called like it. Within a regular
+        package they are its subpackages.
         """
         folders = self.folder.split("/")
         for place in range(len(folders) - 1):
-            if tuple(folders[place : place + 2]) == parts[:2]:
-                return "/".join(folders[:place])
+            root = "/".join(folders[:place])
+            is_above = not root or f"{self.top}/".startswith(f"{root}/")
+            if is_above and tuple(folders[place : place + 2]) == parts[:2]:
+                return root
         return None
 
     def distribution(self, parts: tuple[str, ...]) -> str:
