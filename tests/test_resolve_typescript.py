@@ -264,6 +264,82 @@ def test_large_manifests_and_workspaces_of_everything_are_not_slow() -> None:
     assert time.process_time() - started < 5
 
 
+def test_manifests_nested_without_end_are_problems() -> None:
+    deep = {"[": "]", '{"a":': "}"}
+    for opening, closing in deep.items():
+        text = opening * 200_000 + "1" * (opening != "[") + closing * 200_000
+        files = {"package.json": text, "p/package.json": text, "tsconfig.json": text, "deno.json": text, "b.ts": ""}
+        files |= {"pnpm-workspace.yaml": "packages: " + "[" * 100_000, "lerna.json": text, "rush.json": text}
+        started = time.process_time()
+        index = index_of({"a.ts": "", **files})
+        assert RESOLVER.resolve("a.ts", Import("./b", EdgeKind.IMPORT, 1), index).targets[0].path == "b.ts"
+        assert {path for path, _ in index.projects[Family.TYPESCRIPT].problems} == files.keys() - {"b.ts"}
+        assert time.process_time() - started < 5
+
+
+def test_a_config_may_reference_and_extend_itself() -> None:
+    itself = {"extends": "./tsconfig.json", "references": [{"path": "."}, {"path": "./tsconfig.json"}, {"path": "b"}]}
+    files = {
+        "tsconfig.json": json.dumps({**itself, "files": [], "compilerOptions": {"paths": {"x": ["./x.ts"]}}}),
+        "b/tsconfig.json": json.dumps({"references": [{"path": ".."}, {"path": "."}], "include": ["../c"]}),
+        "x.ts": "",
+        "c/c.ts": "",
+    }
+    assert resolve(files, "x").targets[0].path == "x.ts"
+    assert resolve(files, "x", importer="c/c.ts").status is Status.EXTERNAL  # It is b's, which has no such alias.
+    index = index_of({"a.ts": "", **files})
+    RESOLVER.resolve("a.ts", Import("x", EdgeKind.IMPORT, 1), index)
+    problems = index.projects[Family.TYPESCRIPT].problems
+    assert problems == [("tsconfig.json", "extends itself by way of 'tsconfig.json'")]
+
+
+def test_fifty_thousand_patterns_are_not_slow() -> None:
+    exports = {f"./{at}/*": f"./{at}/*.js" for at in range(50_000)}
+    files = {"package.json": '{"workspaces": ["p"]}', "p/a.js": "", "p/40000/a.js": ""}
+    files["p/package.json"] = json.dumps(
+        {"name": "p", "exports": exports, "imports": {f"#{at}": "./a.js" for at in exports}}
+    )
+    started = time.process_time()
+    index = index_of({"a.ts": "", **files})
+    for at in (*range(1000), 40_000):
+        found = RESOLVER.resolve("a.ts", Import(f"p/{at}/a", EdgeKind.IMPORT, 1), index)
+        assert (found.status is Status.RESOLVED) == (at == 40_000)
+    assert time.process_time() - started < 5
+
+
+def test_links_of_packages_in_circles_are_followed_to_no_end() -> None:
+    files = {"package.json": '{"workspaces": ["p", "q"]}', "p/package.json": '{"name": "p"}', "p/index.ts": ""}
+    contents = {path: text.encode() for path, text in {**files, "a.ts": "", "q/b.ts": ""}.items()}
+    links = {"p/node_modules/p": "p", "p/round": "p/trip", "p/trip": "p/round", "p/up": "", "q/down": "q"}
+    repository = Repository(contents, links=links, read=contents.get, interface=lambda path: b"")
+    index = RecordingIndex(repository, Settings())
+    started = time.process_time()
+    for specifier, expected in {
+        "p": "p/index.ts",
+        "./p/up/p/up/p": "p/index.ts",
+        "./p/node_modules/p/node_modules/p": "p/index.ts",
+        "./p/round": None,
+        "p/round/trip": None,
+        "./" + "p/up/" * 800 + "p": None,
+    }.items():
+        found = RESOLVER.resolve("a.ts", Import(specifier, EdgeKind.IMPORT, 1), index)
+        assert [each.path for each in found.targets] == ([expected] if expected else []), specifier
+    found = RESOLVER.resolve("a.ts", Import("./**/*.ts", EdgeKind.DYNAMIC, 1, detail="glob"), index)
+    assert {each.path for each in found.targets} <= {"a.ts", "p/index.ts", "q/b.ts"}
+    assert time.process_time() - started < 5
+
+
+def test_a_pattern_that_takes_all_of_a_large_repository_is_unresolved() -> None:
+    files = {f"{at % 6000}/{at}.ts": "" for at in range(12_000)}
+    started = time.process_time()
+    index = index_of({"a.ts": "", **files})
+    for pattern in ("./**/*", "/**/*.ts", "./**/**/**/*.ts", "../**/*", "./" + "{a,b}" * 30 + "/*"):
+        found = RESOLVER.resolve("a.ts", Import(pattern, EdgeKind.DYNAMIC, 1, detail="glob"), index)
+        assert found.status is Status.UNRESOLVED
+        assert found.probed == (pattern,)
+    assert time.process_time() - started < 10
+
+
 def test_a_checked_in_package_is_looked_for_past_the_manifest_that_asks_for_it() -> None:
     # No case file: a plain folder's node_modules are never scanned.
     files = {

@@ -140,7 +140,8 @@ function byTypeScript(file, project, specifier, how) {
   for (const mode of modes(project.options, how)) {
     const found = ts.resolveModuleName(specifier, file, project.options, ts.sys, project.cache, undefined, mode).resolvedModule;
     const isOther = mode === ts.ModuleKind.CommonJS && how !== "require" && !/^\.\.?(\/|$)/.test(specifier);
-    if (found && !(isOther && hasExports(found.originalPath ?? found.resolvedFileName))) return found.resolvedFileName;
+    const entered = found?.originalPath ?? found?.resolvedFileName;
+    if (found && !(isOther && entered.includes("/node_modules/") && hasExports(entered))) return found.resolvedFileName;
   }
 }
 

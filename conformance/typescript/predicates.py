@@ -80,8 +80,7 @@ def meta_glob(difference: Difference, evidence: Evidence) -> bool:
     if rest.startswith("/"):
         places = [*(each for each in ancestors(edge.importer) if manifest(each, evidence.graph)), ""]
     elif not rest.startswith((".", "**")):
-        prefix, _, rest = rest.partition("/")
-        places = _aliased(f"{prefix}/*", edge.importer, evidence.graph)
+        places, rest = _aliased(rest, edge.importer, evidence.graph)
     inside = (path for each in places if (path := join(each, rest.lstrip("/"))))
     return any(expression("", each).fullmatch(edge.imported) for each in inside)
 
@@ -303,11 +302,13 @@ def own_output(difference: Difference, evidence: Evidence) -> bool:
     """A file of the package itself is named by its output; Weft and the compiler take the source, built or not."""
     if not _compiler_agrees(difference, evidence):
         return False
-    if difference.side is Side.EXTRA:
-        rivals = (imported for importer, imported in evidence.answers.pairs if importer == difference.importer)
-        return any(is_compiled_to(difference.imported, each, evidence.graph) for each in rivals)
-    ours = (each.imported for each in evidence.graph.edges_of(difference.importer))
-    return any(is_compiled_to(each, difference.imported, evidence.graph) for each in ours)
+    graph = evidence.graph
+    ours = [each for each in graph.edges_of(difference.importer) if _is_own(each, graph)]
+    if difference.side is Side.MISSING:
+        return any(_names(each, difference.imported, graph) for each in ours)
+    rivals = [imported for importer, imported in evidence.answers.pairs if importer == difference.importer]
+    edge = difference.edge
+    return edge is not None and edge in ours and any(_names(edge, each, graph) for each in rivals)
 
 
 def not_owned(difference: Difference, evidence: Evidence) -> bool:
@@ -435,6 +436,17 @@ def _has_other_answer(difference: Difference, evidence: Evidence) -> bool:
     )
 
 
+def _is_own(edge: Edge, graph: WeftGraph) -> bool:
+    """Whether the specifier is `#a`, or begins with the name of the package around the importer."""
+    own = next(filter(None, (manifest(each, graph) for each in ancestors(edge.importer))), {})
+    return edge.specifier.startswith("#") or package_name(edge.specifier) == own.get("name")
+
+
+def _names(edge: Edge, path: str, graph: WeftGraph) -> bool:
+    """Whether the manifest gives the file, or one beside it that differs in the suffix, for the edge's specifier."""
+    return stem(path) in {stem(each) for each in entries(edge, graph, USUAL)}
+
+
 def _has_versions(edge: Edge, graph: WeftGraph) -> bool:
     folder = package_of(edge, graph)
     return folder is not None and "typesVersions" in manifest(folder, graph)
@@ -457,13 +469,16 @@ def _options(path: str, graph: WeftGraph) -> dict[str, object]:
     return found
 
 
-def _aliased(pattern: str, importer: str, graph: WeftGraph) -> list[str]:
-    """The folders that a pattern of `paths` with a star at its end stands for, in the nearest tsconfig.json with it."""
+def _aliased(specifier: str, importer: str, graph: WeftGraph) -> tuple[list[str], str]:
+    """The folders that the longest prefix in `paths` of the nearest tsconfig.json with one stands for, and the rest."""
     for folder in ancestors(importer):
         paths = mapping(mapping(read(f"{folder}/tsconfig.json".lstrip("/"), graph).get("compilerOptions")).get("paths"))
-        if pattern in paths:
-            return [place for each in leaves(paths[pattern]) if (place := join(folder, each.rstrip("*"))) is not None]
-    return []
+        fitting = [key for key in paths if key.endswith("*") and specifier.startswith(key[:-1])]
+        if fitting:
+            best = max(fitting, key=len)
+            found = (join(folder, each.rstrip("*")) for each in leaves(paths[best]))
+            return [each for each in found if each is not None], specifier[len(best) - 1 :]
+    return [], specifier
 
 
 def _mapped(specifier: str, importer: str, graph: WeftGraph) -> str | None:

@@ -477,6 +477,8 @@ _JSDOC_IMPORT = re.compile(rb"@import\b")
 _JSDOC_CALL = re.compile(rb"import\s*\(\s*(?:\"([^\"\n]*)\"|'([^'\n]*)')[^()]{0,200}\)\s*(?:\.\s*([\w$]+))?")
 # These tags may leave out the braces.
 _JSDOC_BARE = re.compile(rb"@(?:type|enum|this)\s+\Z")
+# These tags name classes: the compiler reads no import types in them.
+_JSDOC_CLASS = re.compile(rb"@(?:implements|extends|augments)\s*\{?\s*\Z")
 _JSDOC_CLAUSE = re.compile(rb"@import\b([^\"'@]{0,2000}+)(?:\"([^\"\n]*)\"|'([^'\n]*)')")
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$")
 # Beyond this many finds the cursor steps from sibling to sibling, which is slower and never quadratic.
@@ -739,7 +741,9 @@ def _read_jsdoc(module: _Module, comment: Node, start: int) -> None:
     begin = max(comment.start_byte, start - 2000)
     match = _JSDOC_CALL.match(source, start, comment.end_byte)
     braced = source.rfind(b"{", begin, start) > source.rfind(b"}", begin, start)
-    if match is not None and (braced or _JSDOC_BARE.search(source, begin, start)):
+    if match is None or _JSDOC_CLASS.search(source, begin, start):
+        return
+    if braced or _JSDOC_BARE.search(source, begin, start):
         name = (match[3] or b"*").decode("utf-8", "replace")
         module.add_lexical(start, match[1], match[2], EdgeKind.TYPE, (name,))
 

@@ -4,7 +4,9 @@ Pure; knows no files. https://nodejs.org/api/packages.html#package-entry-points
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 # The longest path that an operating system takes.
@@ -16,7 +18,8 @@ _COMPARATOR = re.compile(r"([<>]=?|=|\^|~)?\s*v?(\d{1,9}|[x*])(?:\.(\d{1,9}|[x*]
 
 def exports_table(exports: Any) -> dict[str, Any]:
     """`exports` by subpath: the short forms (a string, a list, bare conditions) are those of `.`."""
-    if isinstance(exports, dict) and all(key.startswith(".") for key in exports):
+    # Node.js refuses a mixture, so the first key tells them apart.
+    if isinstance(exports, dict) and next(iter(exports), ".").startswith("."):
         return exports
     return {".": exports}
 
@@ -28,20 +31,57 @@ def targets(table: dict[str, Any], subpath: str, conditions: Collection[str] | N
     """
     if "*" not in subpath and not subpath.endswith("/") and subpath in table:
         return _leaves(table[subpath], conditions, "")
-    best: tuple[int, int, str] | None = None
-    for key in table:
-        prefix, star, suffix = key.partition("*")
-        if not star and not key.endswith("/"):
-            continue
-        fits = subpath.startswith(prefix) and subpath.endswith(suffix) and len(subpath) >= len(key)
-        if (fits and "*" not in suffix) and (best is None or (len(prefix), len(key)) > best[:2]):
-            best = (len(prefix), len(key), key)
+    fitting = (key for key in _candidates(table, subpath) if _fits(key, subpath))
+    best = max(fitting, key=lambda key: (len(key.partition("*")[0]), len(key)), default=None)
     if best is None:
         return []
-    prefix, star, suffix = best[2].partition("*")
+    prefix, star, suffix = best.partition("*")
     rest = subpath[len(prefix) : len(subpath) - len(suffix)]
-    found = _leaves(table[best[2]], conditions, rest)
+    found = _leaves(table[best], conditions, rest)
     return found if star else [target + rest for target in found if target.endswith("/")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """The patterns of a large table by what stands before their star, so that a subpath need not try them all."""
+
+    table: dict[str, Any]
+    by_prefix: dict[str, list[str]]
+    lengths: tuple[int, ...]
+
+
+# By the identity of the table, which the value keeps alive; the oldest goes first.
+_patterns: OrderedDict[int, _Patterns] = OrderedDict()
+_MOST_TABLES = 64
+_SMALL = 64
+
+
+def _candidates(table: dict[str, Any], subpath: str) -> Iterable[str]:
+    """The keys that may be the pattern of a subpath, those of a short table all."""
+    if len(table) <= _SMALL:
+        return table
+    known = _patterns.get(id(table))
+    if known is None or known.table is not table:
+        known = _patterns[id(table)] = _read_patterns(table)
+        if len(_patterns) > _MOST_TABLES:
+            _patterns.popitem(last=False)
+    return (key for length in known.lengths for key in known.by_prefix.get(subpath[:length], ()))
+
+
+def _read_patterns(table: dict[str, Any]) -> _Patterns:
+    by_prefix: dict[str, list[str]] = {}
+    for key in table:
+        prefix, star, _ = key.partition("*")
+        if star or key.endswith("/"):
+            by_prefix.setdefault(prefix, []).append(key)
+    return _Patterns(table, by_prefix, tuple(sorted({len(prefix) for prefix in by_prefix})))
+
+
+def _fits(key: str, subpath: str) -> bool:
+    prefix, star, suffix = key.partition("*")
+    if (not star and not key.endswith("/")) or "*" in suffix:
+        return False
+    return subpath.startswith(prefix) and subpath.endswith(suffix) and len(subpath) >= len(key)
 
 
 def types_of_version(ranges: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -294,10 +294,19 @@ def _bare(site: _Site, specifier: str, typed: bool) -> _Found:
         return _Found(outside=specifiers.outside_name(specifier))
     package = _package(site, probe, bare)
     if package is not None:
-        return package
+        return _types_beside(site, probe, bare, package) if typed else package
     if is_alias and not _is_declared(site, specifier):
         return _Found(tried=tuple(probe.tried))
     return _Found(outside=specifiers.outside_name(specifier))
+
+
+def _types_beside(site: _Site, probe: Probe, specifier: str, package: _Found) -> _Found:
+    """The types in `@types/a` where a checked-in package `a` has none; else what was found."""
+    if package.path is None or "node_modules/" not in package.path or package.path.endswith(TYPED):
+        return package
+    name, subpath = specifiers.split_package(specifier)
+    types = _package(site, probe, f"{specifiers.types_package(name)}{subpath[1:]}")
+    return types if types is not None and types.path is not None else package
 
 
 def _by_import_map(site: _Site, probe: Probe, specifier: str) -> _Found | None:
@@ -406,5 +415,5 @@ def _is_declared(site: _Site, specifier: str) -> bool:
     anchor = site.surroundings.anchor
     return bool(name) and any(
         site.index.ask(Family.TYPESCRIPT, f"declared:{each}:{anchor}")
-        for each in (name, f"@types/{name.removeprefix('@').replace('/', '__')}")
+        for each in (name, specifiers.types_package(name))
     )

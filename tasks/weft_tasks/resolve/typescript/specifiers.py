@@ -44,6 +44,11 @@ def split_package(specifier: str) -> tuple[str, str]:
     return match[0], f".{rest}" if len(rest) > 1 else "."
 
 
+def types_package(name: str) -> str:
+    """The package that holds the types of another: `@types/a__b` those of `@a/b`."""
+    return f"@types/{name.removeprefix('@').replace('/', '__')}"
+
+
 def of_jsr(specifier: str) -> str:
     """`jsr:@a/b@1/sub` as a bare specifier (`@a/b/sub`); any other specifier as it is."""
     match = _JSR.fullmatch(specifier)
