@@ -15,7 +15,9 @@ from weft_storage.model.settings import Settings
 from weft_tasks.resolve.go import RESOLVER
 from weft_tasks.resolve.go.embed import Tree, embedded_files
 from weft_tasks.resolve.go.gomod import parse_module, parse_workspace
+from weft_tasks.resolve.go.layout import head
 from weft_tasks.resolve.go.project import question
+from weft_tasks.resolve.go.vendored import Vendored, parse_vendored
 from weft_tasks.resolve.imports import resolve_file
 from weft_tasks.resolve.index import RecordingIndex, Repository
 
@@ -90,6 +92,47 @@ def test_any_manifest_can_be_read(source: bytes) -> None:
     parse_workspace(source)
     files = {"go.mod": source, "go.work": source, "a/go.mod": source, "a/a.go": b""}
     resolved(files, "a/a.go", "example.com/x")
+
+
+@given(st.binary() | st.text("# v1.0=>\n/abc;workspace explicit").map(str.encode))
+def test_any_listing_of_a_vendor_folder_can_be_read(source: bytes) -> None:
+    parse_vendored(source)
+
+
+def test_a_listing_has_its_packages_below_lines_of_modules() -> None:
+    text = b"## workspace; x\nlost\n# a.org/a v1.0.0\n## explicit; go 1.2\na.org/a\na.org/a/b\ntwo words\n"
+    text += b"# b.org/b => ./b\nb.org/b\n# short\nb.org/b/c\n# odd line here\nlost\n"
+    assert parse_vendored(text) == Vendored(frozenset({"a.org/a", "a.org/a/b", "b.org/b", "b.org/b/c"}), workspace=True)
+    assert parse_vendored(b"# a.org/a v1.0.0\n## workspace\n").workspace is False
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "found"),
+    [
+        ("a.org/m", "", ("a.org/m", "")),
+        ("a.org/m/sub", "sub", ("a.org/m", "")),
+        ("a.org/m/sub/v2", "sub", ("a.org/m", "")),
+        ("a.org/m/v2", "v2", ("a.org/m", "")),
+        ("a.org/m/v2", "", ("a.org/m", "")),
+        ("a.org/m/x/y", "go/x/y", ("a.org/m", "go")),
+        ("a.org/m", "src/m", ("a.org", "src")),
+        ("m", "m", ("m", "m")),
+        ("a.org/m", "n", ("a.org/m", "n")),
+    ],
+)
+def test_the_head_is_what_stands_above_the_part_in_which_path_and_folder_agree(
+    path: str, folder: str, found: tuple[str, str]
+) -> None:
+    assert head(path, folder) == found
+
+
+@pytest.mark.parametrize("manifest", ["Godeps/Godeps.json", "vendor/vendor.json", "glide.yaml"])
+@pytest.mark.parametrize(
+    "source", [b"", b"\xff", b'"\xff"', b"[" * 100_000, b'{"ImportPath": 1, "rootPath": []}', b"package:"]
+)
+def test_odd_manifests_of_older_tools_say_nothing(manifest: str, source: bytes) -> None:
+    found = resolved({manifest: source, "src/a.go": b"", "src/b/b.go": b""}, "src/a.go", "a.org/b")
+    assert found.status is Status.EXTERNAL
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ class Gopath:
     def _read_json(self, path: str) -> Mapping[str, object]:
         try:
             read = msgspec.json.decode(self._files.read(path) or b"")
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             read = None
         if not isinstance(read, dict):
             self.problems.append((path, "is no JSON object"))
