@@ -10,6 +10,7 @@ from weft.report.documents import (
     DifferenceKind,
     DifferenceSubject,
     Finding,
+    SampleEntry,
     StoreDocument,
     Use,
     affected_document,
@@ -160,7 +161,16 @@ def sample_documents(names: Sequence[str]) -> dict[str, msgspec.Struct]:
         "verify": verify_document(
             first,
             12,
-            [Difference(kind=DifferenceKind.MISSING, what=DifferenceSubject.EDGE, detail=f"{first} -> {second}")],
+            [
+                Difference(
+                    kind=DifferenceKind.MISSING,
+                    what=DifferenceSubject.EDGE,
+                    file=first,
+                    detail=f"{first} -> {second}",
+                    right=("line 3",),
+                )
+            ],
+            sample=SampleEntry(files=1, of=1200, seed=7),
         ),
         "why": why_document(first, 12, importer=first, imported=second, path=edges[:1]),
     }

@@ -318,6 +318,22 @@ def test_verify_notices_a_tampered_store(weft: Weft, work: Path) -> None:
     assert any(each["kind"] == "missing" for each in json.loads(done.stdout)["differences"])
 
 
+def test_verify_takes_a_sample_and_says_how_to_take_it_again(weft: Weft, work: Path) -> None:
+    done = json.loads(weft("verify", "-q", "--sample", "100%", "--format", "json").stdout)
+    assert done["equal"] is True
+    assert done["sample"]["files"] == done["sample"]["of"] > 1
+    again = weft("verify", "-q", "--sample", "1", "--seed", "12").stdout
+    assert f"1 of {done['sample']['of']} files made from zero (--seed 12)" in again
+    with sqlite3.connect(work / ".weft/graph.db") as database:
+        database.execute("DELETE FROM adjacency WHERE path = (SELECT max(path) FROM adjacency)")
+    assert "missing edge" in weft("verify", "-q", "--sample", "100%", code=1).stdout
+
+
+@pytest.mark.parametrize("arguments", [("--sample", "0"), ("--sample", "101%"), ("--sample", "few"), ("--seed", "1")])
+def test_verify_refuses_what_is_no_sample(weft: Weft, work: Path, arguments: tuple[str, ...]) -> None:
+    assert "sample" in weft("verify", *arguments, code=2).stderr
+
+
 COMMANDS = """
 scan, affected, order, cycles, deps, dependents, why, unresolved, symbols, export, runs, status, verify, doctor,
 store gc, store stats, store migrate

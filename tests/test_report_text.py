@@ -378,7 +378,9 @@ def test_problems_of_manifests_are_shown_before_those_of_sources() -> None:
 def test_a_verification_shows_every_difference() -> None:
     assert text.verify_text(verify_document("p", 3, [])) == "run 3 equals a graph rebuilt from zero\n"
     assert text.verify_text(sample_documents(ORDINARY)["verify"]) == (  # type: ignore[arg-type]
-        "run 12 differs from a graph rebuilt from zero in 1 place\n  missing edge: pkg/a.py -> pkg/b.py\n"
+        "run 12 differs from 1 of 1,200 files made from zero (--seed 7) in 1 place\n"
+        "  missing edge: pkg/a.py -> pkg/b.py\n"
+        "    right   line 3\n"
     )
 
 

@@ -1,6 +1,9 @@
 """Commands about runs and stores: history, state, proof, health, care."""
 
 import os
+import secrets
+import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +23,9 @@ from weft.cli.options import (
     voice,
 )
 from weft.cli.scan import TerminalProgress, interruptions
+
+if TYPE_CHECKING:
+    from weft.verification import SampleSize
 
 EXIT_UNHEALTHY = 2
 
@@ -94,7 +100,36 @@ def status(output_format: str, store_url: str | None, project: str | None, **tal
         say(to_text(document, status_text, output_format, speaker))
 
 
-@click.command(epilog="\b\nExample:\n  weft verify && echo the graph is right\n")
+def _sample_size(context: click.Context, parameter: click.Parameter, value: str | None) -> "SampleSize | None":
+    """A number of files, or a share of them: 200, 5%."""
+    from weft.verification import SampleSize
+
+    if value is None:
+        return None
+    percent = value.endswith("%")
+    try:
+        number = float(value[:-1]) if percent else int(value)
+    except ValueError:
+        number = 0
+    if not 0 < number <= (100 if percent else sys.maxsize):
+        problem = f"{value!r} is neither a number of files nor a percentage, such as 200 or 5%"
+        raise click.BadParameter(problem, context, parameter)
+    return SampleSize(number, percent=percent)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  weft verify && echo the graph is right
+  weft verify --sample 5%
+  weft verify --sample 200 --seed 1234
+"""
+)
+@click.option(
+    "--sample", callback=_sample_size, metavar="N|N%",
+    help="Only so many files, or so many of a hundred, chosen at random.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), metavar="SEED", help="Choose the sample as an earlier one was.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Extractor processes; default: the cores.")
 @json_or_text
 @common
@@ -102,6 +137,8 @@ def status(output_format: str, store_url: str | None, project: str | None, **tal
 def verify(
     context: click.Context,
     /,
+    sample: "SampleSize | None",
+    seed: int | None,
     jobs: int | None,
     output_format: str,
     store_url: str | None,
@@ -111,16 +148,20 @@ def verify(
     """Rebuild the graph from zero, beside the store, and compare: exit 0 when equal, 1 and the differences when not.
 
     A work tree is scanned first, so that what changed since the last scan is no difference. A run of --rev is
-    compared with a rebuild of the same commit.
+    compared with a rebuild of the same commit. With --sample some files are extracted and resolved from zero and
+    compared with what is stored of them: facts, edges, imports that lead outside.
     """
     from weft.configuration import settings_of
-    from weft.pipeline import Options, analyze
+    from weft.pipeline import Options
     from weft.report.documents import verify_document
     from weft.report.text import verify_text
-    from weft.verification import differences
+    from weft.verification import verify as verify_whole
+    from weft.verification import verify_sample
     from weft_storage.backends import open_store
-    from weft_storage.model.errors import ProjectUnknown
+    from weft_storage.model.errors import ProjectUnknown, UsageError
 
+    if seed is not None and sample is None:
+        raise UsageError("--seed", "chooses a sample, and there is none", "add --sample")
     speaker = voice(**talk)
     here = find_root(os.getcwd())
     with open_store(store_url or default_store(here), create=False) as kept:
@@ -133,12 +174,14 @@ def verify(
         rev = published.revision if published.rev_argument else None
         settings = settings_of(root, rev)
         options = Options(project=name, rev=rev, jobs=jobs or os.cpu_count() or 1)
-        with interruptions() as interruption, open_store("memory://") as fresh:
-            with TerminalProgress(speaker, interruption) as progress:
-                run = analyze(kept, root, settings, options, progress)
-                analyze(fresh, root, settings, options, progress)
-            found = list(differences(kept, fresh, name))
-        document = verify_document(name, run.id, found)
+        entry = None
+        with interruptions() as interruption, TerminalProgress(speaker, interruption) as progress:
+            if sample is None:
+                run, found = verify_whole(kept, root, settings, options, progress)
+            else:
+                chosen = secrets.randbelow(1 << 32) if seed is None else seed
+                run, entry, found = verify_sample(kept, root, settings, options, progress, size=sample, seed=chosen)
+        document = verify_document(name, run.id, found, sample=entry)
         say(to_text(document, verify_text, output_format, speaker))
     context.exit(EXIT_FINDINGS if found else 0)
 

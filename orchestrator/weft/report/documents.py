@@ -423,30 +423,46 @@ class DifferenceKind(StrEnum):
 
 
 class DifferenceSubject(StrEnum):
-    """What differs."""
+    """What differs: the record of a file, its facts, an edge, an import that leads outside, or what sums them up."""
 
     EDGE = "edge"
     FILE = "file"
+    FACTS = "facts"
     OUTSIDE = "outside"
     COMPONENT = "component"
+    COVERAGE = "coverage"
+    PROBLEM = "problem"
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One difference between the store and a graph rebuilt from zero; `detail` names the thing."""
+    """One difference between the store and what was made from zero: `detail` names the thing, `file` whose it is
+    (empty where it is nobody's). Of what is stored and of what is right, only that in which they differ."""
 
     kind: DifferenceKind
     what: DifferenceSubject
     detail: str
+    file: str = ""
+    stored: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
+
+
+class SampleEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A sample of so many source files; the same seed chooses the same ones again."""
+
+    files: int
+    of: int
+    seed: int
 
 
 class VerifyDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the stored graph equals one rebuilt from zero, and in what it does not."""
+    """Whether what is stored equals what is made from zero, and in what it does not; `sample` where that is not all."""
 
     schema: Literal["weft/verify/1"] = "weft/verify/1"
     project: str
     run: int
     equal: bool
     differences: tuple[Difference, ...]
+    sample: SampleEntry | None = None
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -763,10 +779,12 @@ def status_document(run: Run, files: Iterable[FileRecord]) -> StatusDocument:
     )
 
 
-def verify_document(project: str, run: int, differences: Iterable[Difference]) -> VerifyDocument:
-    """The document of a verification; without differences the graphs are equal."""
-    found = tuple(sorted(differences))
-    return VerifyDocument(project=project, run=run, equal=not found, differences=found)
+def verify_document(
+    project: str, run: int, differences: Iterable[Difference], *, sample: SampleEntry | None = None
+) -> VerifyDocument:
+    """The document of a verification, of the whole graph or of a sample; without differences they are equal."""
+    found = tuple(sorted(differences, key=lambda each: (each.file, each.what, each.detail, each)))
+    return VerifyDocument(project=project, run=run, equal=not found, differences=found, sample=sample)
 
 
 def doctor_document(checks: Iterable[Check]) -> DoctorDocument:

@@ -23,6 +23,7 @@ from weft.report.documents import (
     DependentsDocument,
     DepsDocument,
     DiffDocument,
+    Difference,
     DoctorDocument,
     EdgeEntry,
     OrderDocument,
@@ -198,12 +199,23 @@ def status_text(document: StatusDocument, style: Style = plain) -> str:
 
 
 def verify_text(document: VerifyDocument, style: Style = plain) -> str:
-    """Whether store and rebuild are equal, and every difference."""
+    """Whether what is stored is what is made from zero; every difference with what is stored and what is right."""
+    made = "a graph rebuilt from zero"
+    if document.sample is not None:
+        sample = document.sample
+        made = f"{sample.files:,} of {_many(sample.of, 'file')} made from zero (--seed {sample.seed})"
     if document.equal:
-        return _lines(style(f"run {document.run} equals a graph rebuilt from zero", Role.GOOD))
-    title = f"run {document.run} differs from a graph rebuilt from zero in {_many(len(document.differences), 'place')}"
-    differences = (f"  {each.kind} {each.what}: {printable(each.detail)}" for each in document.differences)
-    return _lines(style(title, Role.BAD), *differences)
+        return _lines(style(f"run {document.run} equals {made}", Role.GOOD))
+    title = f"run {document.run} differs from {made} in {_many(len(document.differences), 'place')}"
+    lines = (line for each in document.differences for line in _difference(each, style))
+    return _lines(style(title, Role.BAD), *lines)
+
+
+def _difference(difference: Difference, style: Style) -> Iterator[str]:
+    yield f"  {difference.kind} {difference.what}: {printable(difference.detail)}"
+    for word, texts in (("stored", difference.stored), ("right", difference.right)):
+        for each in texts:
+            yield style(f"    {word:<6}  {printable(each)}", Role.DIM)
 
 
 def doctor_text(document: DoctorDocument, style: Style = plain) -> str:
