@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from weft.queries import Component, GraphView
     from weft.queries.affected import Change
     from weft.report.documents import Component as ComponentEntry
-    from weft_storage.backends import Store
 
 
 @click.command(
@@ -37,10 +36,18 @@ if TYPE_CHECKING:
 Examples:
   weft affected                                  what the last scan found
   weft affected --since origin/main --why        what the work tree changes against a branch
+  weft affected --since origin/main...           the same, without what the branch has got since
   git diff --name-only | weft affected --stdin --format paths
 """
 )
-@click.option("--since", metavar="REV", help="Compare this commit with the work tree (or with --rev).")
+@click.option(
+    "--since",
+    metavar="REV",
+    help=(
+        "Compare this commit with the work tree (or with --rev). A...B: B with the commit where it left A; A... the "
+        "work tree with the commit where HEAD did; A..B: B with A."
+    ),
+)
 @click.option("--rev", metavar="REV", help="With --since: the commit to compare with, instead of the work tree.")
 @click.option("--files", "files", multiple=True, metavar="FILE", help="Take these as changed: --files A B C.")
 @click.argument("more_files", nargs=-1, metavar="[FILE]...")
@@ -48,7 +55,7 @@ Examples:
 @click.option("--run", "run_id", type=int, metavar="ID", help="What that run found affected.")
 @click.option("--direct", is_flag=True, help="Only changed files and those that import them.")
 @click.option("--weak", is_flag=True, help="Follow type-only and string edges too.")
-@click.option("--why", "with_reasons", is_flag=True, help="Show a shortest chain of imports to a changed file.")
+@click.option("--why", "with_reasons", is_flag=True, help="Show a shortest chain of imports, and what changed.")
 @click.option("-z", "null_separated", is_flag=True, help="With --format paths: end each path with NUL.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="With --since: extractor processes.")
 @format_option("text", "json", "paths")
@@ -110,49 +117,18 @@ def affected(
 def _change_since(
     since: str, rev: str | None, store_url: str | None, project: str | None, jobs: int | None
 ) -> "Iterator[Change]":
-    """What changed between a commit and the work tree (or another commit).
-
-    Both are analyzed in memory, with the facts of the store; what is published there stays.
-    """
-    from weft.queries import GraphView
-    from weft.queries.affected import last_change
-    from weft.queries.since import read_since
+    """What changed between a commit and the work tree (or another commit)."""
+    from weft.since import changed_since, read_since
     from weft_storage.backends import open_store
 
     root = find_root(os.getcwd())
     comparison = read_since(root, since, rev)
     name = project or default_project(root)
-    with open_store(store_url or default_store(root)) as store, ExitStack() as stack:
-        revs = (comparison.base, comparison.rev)
-        analyzed = _analyze_beside(store, stack, root, name, revs, jobs or os.cpu_count() or 1)
-        yield last_change(GraphView(analyzed, name))
-
-
-def _analyze_beside(
-    store: "Store", stack: ExitStack, root: str, project: str, revs: Sequence[str | None], jobs: int
-) -> "Store":
-    """A store beside the given one in which the commits (None: the work tree) were scanned one after the other.
-
-    Where the project has a published graph, only what differs from it is looked at; else all that is in the commits.
-    """
-    from weft.configuration import settings_of
-    from weft.pipeline import Options, analyze
-    from weft_storage.backends.branch import Branch
-    from weft_storage.backends.overlay import Overlay
-
-    options = [Options(project=project, rev=rev, jobs=jobs) for rev in revs]
-    if store.published(project) is not None:
-        branch: Branch | None = None
-        for each in options:
-            branch = Branch(branch or store, project)
-            analyze(branch, root, settings_of(root, each.rev), each)
-        # A scan of the project may have published meanwhile; then all is read as in a store that has no graph.
-        if branch is not None and branch.is_current:
-            return branch
-    overlay = stack.enter_context(Overlay(store))
-    for each in options:
-        analyze(overlay, root, settings_of(root, each.rev), each)
-    return overlay
+    with (
+        open_store(store_url or default_store(root)) as store,
+        changed_since(store, root, name, comparison, jobs=jobs or os.cpu_count() or 1) as change,
+    ):
+        yield change
 
 
 def _paths_from_stdin(view: "GraphView", speaker: Voice) -> list[str]:

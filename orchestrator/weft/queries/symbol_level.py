@@ -48,11 +48,11 @@ class _Sides:
         """The names that do not mean what they did, of the files that are affected by themselves."""
         found = {}
         for file in self.change.affected.files:
-            if file.change is ChangeKind.MODIFIED and not file.resolved_anew:
+            if file.change is ChangeKind.MODIFIED and not file.resolved_anew and file.cause is None:
                 found[file.path] = self._changed_names(file.path)
-            elif file.change:
+            elif file.change not in (None, ChangeKind.MODIFIED):
                 found[file.path] = changed_names(None, next(iter(self._versions(file.path)), None))
-            elif file.resolved_anew:
+            elif file.is_seed:
                 found[file.path] = {ALL}
         return {path: names for path, names in found.items() if names}
 

@@ -580,9 +580,9 @@ def _reason(file: AffectedFile) -> Reason:
 
 def _because(file: AffectedFile) -> Because | None:
     """What changed at a file that is affected by itself; None where it is not, or where that was not recorded."""
-    cause = file.cause or Cause(CauseKind.SETTINGS)
-    if file.change is None and file.cause is None:
+    if not file.change and not file.cause:
         return None
+    cause = Cause(CauseKind.SETTINGS) if file.change or not file.cause else file.cause
     return Because(
         kind=BecauseKind.CHANGED if file.change else BecauseKind(cause.kind),
         path=file.path if file.change else cause.path,

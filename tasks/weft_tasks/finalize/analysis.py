@@ -35,18 +35,15 @@ def affected(
     causes = {**importers, **resolved_anew}
 
     def entries(paths: Collection[str], causes: Mapping[str, Cause] = causes) -> tuple[AffectedFile, ...]:
-        return tuple(_entry(path, changes.get(path), path in resolved_anew, causes.get(path)) for path in sorted(paths))
+        return tuple(
+            AffectedFile(path, changes.get(path), path in resolved_anew, causes.get(path)) for path in sorted(paths)
+        )
 
     if len(seeds) == len(files):  # Everything changed, as in a first run: nothing is left to reach.
         return Affected(entries(seeds))
     strong = _dependents(unit_graph(both, STRONG_KINDS, files), seeds, files)
     all_kinds = _dependents(unit_graph(both, ALL_KINDS, files), {*seeds, *weak_importers}, files)
     return Affected(entries(strong), entries(all_kinds - strong, weak_importers))
-
-
-def _entry(path: str, change: ChangeKind | None, resolved_anew: bool, cause: Cause | None) -> AffectedFile:
-    """A changed file needs no other reason."""
-    return AffectedFile(path, change, resolved_anew) if change else AffectedFile(path, None, resolved_anew, cause)
 
 
 def _dependents(graph: UnitGraph, seeds: Collection[str], files: Iterable[str]) -> set[str]:
