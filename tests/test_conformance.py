@@ -13,7 +13,7 @@ from conformance.graphs import WeftGraph
 from conformance.python.grimp import package_groups
 from conformance.python.referee import bindings, find, root_for
 from conformance.register import DifferenceClass, Right
-from weft_storage.model.edges import Edge
+from weft_storage.model.edges import Edge, Outside, Status
 from weft_storage.model.facts import EdgeKind
 
 
@@ -149,3 +149,52 @@ def test_packages_of_all_source_folders_are_one_group() -> None:
         {"space.a": "one/src/space/a", "space.b": "two/src/space/b"},
     ]
     assert package_groups(files[:1], lambda _: False) == [{"a": "one/src/space/a"}]
+
+
+def explained(root: Path, files: dict[str, str], difference: Difference, *outside: str) -> str | None:
+    """The class of a difference with ruff, where Weft says that these specifiers of the importer are external."""
+    for name, text in files.items():
+        root.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
+        root.joinpath(name).write_text(text)
+    importer = difference.importer
+    said = tuple(Outside(importer, 1, each, Status.EXTERNAL, EdgeKind.IMPORT) for each in outside)
+    edges = () if difference.edge is None else (difference.edge,)
+    evidence = Evidence(str(root), WeftGraph(str(root), edges, said, frozenset(files)), Answers({}, {}))
+    classes = (each for each in classes_of_language("python") if "ruff" in each.authorities)
+    return next(
+        (each.id for each in classes if each.side is difference.side and each.holds(difference, evidence)), None
+    )
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [("[tool.mypy]\nstrict = true\n", None), ("[project]\nname = 'x'\n", "py-portion-as-root")],
+)
+def test_only_what_is_built_from_makes_namespaces(tmp_path: Path, manifest: str, expected: str | None) -> None:
+    files = {
+        "pyproject.toml": manifest,
+        "src/python/app/__init__.py": "",
+        "src/python/app/a.py": "import app.core",
+        "src/python/app/core.py": "",
+    }
+    missed = Difference("src/python/app/a.py", "src/python/app/core.py", Side.MISSING, 1)
+    assert explained(tmp_path, files, missed, "app.core") == expected
+
+
+def test_a_module_called_setup_makes_no_root_for_its_siblings(tmp_path: Path) -> None:
+    files = {
+        "lib/pkg/__init__.py": "",
+        "lib/pkg/setup.py": "",
+        "lib/pkg/tempfile.py": "",
+        "lib/pkg/a.py": "import tempfile",
+    }
+    edge = Edge("lib/pkg/a.py", "lib/pkg/tempfile.py", EdgeKind.IMPORT, 1, "tempfile")
+    wrong = Difference(edge.importer, edge.imported, Side.EXTRA, 1, edge)
+    assert explained(tmp_path, files, wrong) is None
+
+
+@pytest.mark.parametrize(("told", "expected"), [("", "py-above-script"), ("tests/conftest.py", None)])
+def test_a_folder_that_a_conftest_adds_is_no_folder_above(tmp_path: Path, told: str, expected: str | None) -> None:
+    files = {"tests/helper.py": "", "tests/unit/test_a.py": "import helper"} | ({told: ""} if told else {})
+    missed = Difference("tests/unit/test_a.py", "tests/helper.py", Side.MISSING, 1)
+    assert explained(tmp_path, files, missed, "helper") == expected
