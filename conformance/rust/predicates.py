@@ -7,10 +7,13 @@ from functools import lru_cache
 
 from conformance.base import Difference, Evidence, Predicate
 from conformance.graphs import WeftGraph
+from conformance.rust.analyzer import closing_cycles
+from conformance.rust.copies import unconditional
+from conformance.rust.packages import MANIFEST, Metadata, read_metadata
 from conformance.rust.text import Call, Text, read_text
 from weft_storage.model.edges import Edge
 from weft_storage.model.facts import EdgeKind
-from weft_storage.model.paths import ancestors, join
+from weft_storage.model.paths import ancestors, basename, join
 
 _HELD = frozenset({EdgeKind.MODULE, EdgeKind.ASSET})
 _DEFINED = re.compile(rb"\bmacro_rules\s*!\s*(?:r#)?(\w+)")
@@ -80,9 +83,38 @@ def in_definition(difference: Difference, evidence: Evidence) -> bool:
     return False
 
 
+def development_cycle(difference: Difference, evidence: Evidence) -> bool:
+    """A path of a library that begins with a development dependency which depends on that library."""
+    edge = difference.edge
+    if edge is None:
+        return False
+    metadata = _metadata(evidence.graph)
+    folder = next((each for each in ancestors(edge.importer) if each in metadata.packages), None)
+    if folder is None:
+        return False
+    depends = {name: each.directory for name, each in metadata.packages[folder].dependencies.items()}
+    named = {**metadata.patched[folder], **depends}.get(edge.specifier.removeprefix("::").split("::")[0])
+    return (folder, named) in closing_cycles(metadata)
+
+
 PREDICATES: Mapping[str, Predicate] = {
-    each.__name__: each for each in (patched, conditional_path, in_unknown_call, alternative, included, in_definition)
+    each.__name__: each
+    for each in (
+        patched,
+        conditional_path,
+        in_unknown_call,
+        alternative,
+        included,
+        in_definition,
+        development_cycle,
+    )
 }
+
+
+@lru_cache(maxsize=2)
+def _metadata(graph: WeftGraph) -> Metadata:
+    with unconditional(graph.root) as copy:
+        return read_metadata(copy, [path for path in graph.paths if basename(path) == MANIFEST])
 
 
 @lru_cache(maxsize=2)
