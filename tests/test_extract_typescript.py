@@ -199,3 +199,22 @@ def test_hostile_repetition_takes_linear_time(piece: bytes) -> None:
     started = time.process_time()
     read(piece * (200_000 // len(piece)), Language.JAVASCRIPT)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("language", [Language.TYPESCRIPT, Language.JAVASCRIPT, Language.TSX])
+def test_patterns_of_import_meta_glob_are_read_where_they_are_literals(language: Language) -> None:
+    source = """
+const a = import . meta . glob("./a/*.ts");
+const b = import.meta.glob([`./b/*`, "!./b/x", './c/*'], { eager: true, import: "z" });
+import.meta.globEager("./d/*"); import.meta.glob("./e/*", { base: "../up" });
+import.meta.glob(pattern); import.meta.glob(["./f/*", pattern]); import.meta.glob();
+import.meta.globes("./g/*"); import.meta.url;
+"""
+    found = [(each.specifier, each.kind, each.names, each.detail) for each in read(source, language).imports]
+    assert found == [
+        ("./a/*.ts", EdgeKind.DYNAMIC, ("*",), "glob"),
+        ("./b/*", EdgeKind.IMPORT, ("z",), "glob\n./b/x"),
+        ("./c/*", EdgeKind.IMPORT, ("z",), "glob\n./b/x"),
+        ("./d/*", EdgeKind.IMPORT, ("*",), "glob"),
+        ("../up/e/*", EdgeKind.DYNAMIC, ("*",), "glob"),
+    ]
