@@ -10,7 +10,7 @@ from weft_storage.model.facts import FileFacts
 from weft_storage.model.languages import Family, Language, family_of
 
 EXTRACTOR_VERSIONS: Mapping[Family, int] = {
-    Family.PYTHON: 3,
+    Family.PYTHON: 4,
     Family.TYPESCRIPT: 3,
     Family.GO: 2,
     Family.RUST: 1,
