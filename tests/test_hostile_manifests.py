@@ -354,6 +354,16 @@ def test_what_is_hostile_is_a_problem_and_leads_nowhere(row: Row, tmp_path: Path
     assert canary.opened() == []
 
 
+@pytest.mark.parametrize("folder", ["../outside", "/etc", "a/../.."])
+def test_source_roots_outside_are_refused(folder: str, tmp_path: Path, canary: Canary) -> None:
+    root = tmp_path / "repository"
+    build(Row("", {}, {"weft.toml": f'source_roots = ["{folder}"]\n', **PYTHON}), root, canary.root)
+    done = subprocess.run([sys.executable, "-m", "weft", "scan"], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert f"source root '{folder}' is outside the repository" in done.stderr
+    assert canary.opened() == []
+
+
 @pytest.mark.parametrize("row", ROWS[::6], ids=lambda row: row.name)
 def test_the_second_scan_says_the_same(row: Row, tmp_path: Path, canary: Canary) -> None:
     root = tmp_path / "repository"

@@ -9,6 +9,7 @@ import msgspec
 
 from weft.snapshot import ContentError, Contents, TreeContents, take_snapshot
 from weft_storage.model.errors import ConfigurationError, RepositoryError
+from weft_storage.model.paths import join
 from weft_storage.model.settings import Settings
 
 _OWN = "weft.toml"
@@ -83,4 +84,7 @@ def _convert(table: Any, name: str) -> Settings:
         raise ConfigurationError(name, "a limit is not a positive number", "give one, or leave it out")
     if settings.file_timeout > _LONGEST or settings.file_memory > _MOST_MEMORY:
         raise ConfigurationError(name, "a limit is larger than any system knows", "give a smaller one, or leave it out")
+    outside = next((path for path in settings.source_roots if join("", path) is None), None)
+    if outside is not None:
+        raise ConfigurationError(name, f"source root '{outside}' is outside the repository", "name folders within it")
     return settings
