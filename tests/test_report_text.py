@@ -358,7 +358,7 @@ def test_status_shows_coverage_and_what_was_skipped() -> None:
     assert lines[9:17] == [
         "imports of        resolved    external   ambiguous  unresolved  understood",
         "go              0    0.0 %  1  100.0 %  0    0.0 %  0    0.0 %     100.0 %",
-        "python      2,996   99.8 %  3    0.1 %  0    0.0 %  1  < 0.1 %      99.9 %",
+        "python      2,996   99.9 %  3    0.1 %  0    0.0 %  1  < 0.1 %      99.9 %",
         "all         2,996   99.8 %  4    0.1 %  0    0.0 %  1  < 0.1 %      99.9 %",
         "`weft unresolved` lists the unresolved ones with the paths that were looked for",
         "2 files skipped",

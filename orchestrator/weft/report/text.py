@@ -501,8 +501,11 @@ def _shares(found: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _share(count: int, total: int) -> str:
-    """Percent; something is never 0.0 % and never all but in truth."""
-    return "< 0.1 %" if 0 < count * 1000 < total else _percent(count / total if total else 0)
+    """Percent, rounded; 0.0 % is said only of nothing, and 100.0 % only of all."""
+    thousandths = round(count * 1000 / total) if total else 0
+    if count and not thousandths:
+        return "< 0.1 %"
+    return f"{(min(thousandths, 999) if count < total else thousandths) / 10:.1f} %"
 
 
 def _skipped(reasons: Mapping[str, int], style: Style) -> Iterator[str]:
