@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from lock_samples import SAMPLES, Sample
 from repositories import PROJECT, Repository
+from weft.pipeline import Options, Remote, analyze
 from weft.queries import GraphView
 from weft.queries.affected import Change, change_of, last_change
+from weft_storage.backends import open_store
+from weft_storage.model.settings import Settings
 from weft_storage.model.states import AffectedFile, Cause, CauseKind
 from weft_tasks.locks import Format, Lock, read_lock
+from workers import running_worker
 
 NPM: dict[str, dict[str, object]] = {
     "": {"workspaces": ["packages/*"], "dependencies": {"middle": "^2", "other": "^3"}},
@@ -210,6 +215,32 @@ def _importer(sample: Sample, package: str) -> tuple[str, str]:
         case "package.json" | "package-lock.json" | "npm-shrinkwrap.json" | "pnpm-lock.yaml" | "yarn.lock" | "bun.lock":
             return f"{name}.ts", f'import x from "{package}";\n'
     return f"use_{name}.py", f"import {package}\nimport os\n"
+
+
+@pytest.mark.parametrize("finalizer", ["worker", "orchestrator"])
+def test_workers_find_the_same_affected_in_postgres(
+    git_repository: Repository, postgres_url: str, redis_url: str, tmp_path: Path, finalizer: str
+) -> None:
+    """A worker that finalizes reads lockfiles as it reads manifests; where it has no way to them, it hands over."""
+    git_repository.write(TYPESCRIPT | PYTHON | {"package-lock.json": npm_lock()})
+    git_repository.commit()
+    bare = tmp_path / "bare" / f"{PROJECT}.git"
+    git_repository.git("clone", "--quiet", "--bare", ".", str(bare))
+    repositories = bare.parent if finalizer == "worker" else None
+    uv = PYTHON["uv.lock"].replace("6.0", "6.1")
+    with open_store(postgres_url) as shared, running_worker(postgres_url, redis_url, repositories=repositories):
+        for edits in ({}, {"package-lock.json": npm_lock(leaf="1.0.1"), "uv.lock": uv, "plain.ts": "// edited\n"}):
+            git_repository.write(edits)
+            git_repository.commit()
+            git_repository.git("push", "--quiet", str(bare), "HEAD")
+            git_repository.scan(rev="HEAD")
+            options = Options(PROJECT, rev="HEAD", lock_timeout=5, remote=Remote(redis_url, inline_below=1))
+            run = analyze(shared, str(git_repository.root), Settings(), options)
+        assert (run.counts["analyzed"], run.affected) == (1, len(last(git_repository).affected.files))
+        change = last_change(GraphView(shared, PROJECT))
+        assert change.affected == last(git_repository).affected
+        assert strong(change)["a.py"] == moved("uv.lock", "pyyaml", "6.0", "6.1")
+        assert strong(change)["leaf.ts"] == moved("package-lock.json", "leaf", "1.0.0", "1.0.1")
 
 
 # What names do not tell ------------------------------------------------------------------------------
