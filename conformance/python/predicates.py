@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from conformance.base import Difference, Evidence, Predicate, Side
@@ -38,7 +39,8 @@ def relative_without_init(difference: Difference, evidence: Evidence) -> bool:
     For stubs, of which CPython knows nothing: one that the dots mean by PEP 328.
     """
     paths, folder = evidence.graph.paths, parent(difference.importer)
-    if all(f"{each}/__init__.py" in paths for each in (folder, parent(folder), parent(parent(folder))) if each):
+    inside = takewhile(lambda each: each and not is_declared(each, paths), (folder, *ancestors(folder)))
+    if all(f"{each}/__init__.py" in paths for each in inside):
         return False
     is_stub = difference.imported.endswith(".pyi") and _module(difference, paths) == difference.imported
     return any(
@@ -357,7 +359,10 @@ def string_by_root(difference: Difference, evidence: Evidence) -> bool:
             top = join(root, dotted.partition(".")[0]) or ""
             is_unknown = not is_regular(top, paths) or _is_held_elsewhere(difference.imported, {dotted}, evidence)
             is_ours = root in near or is_declared(root, paths) or is_pants_root(evidence.root, root)
-            if is_unknown and is_ours and find(evidence.root, [*near, root], dotted) == _module(difference, paths):
+            found = find(evidence.root, [*near, root], dotted)
+            # Of stubs CPython knows nothing: it must have found nothing else.
+            is_stub = difference.imported.endswith(".pyi") and found is None
+            if is_unknown and is_ours and (is_stub or found == _module(difference, paths)):
                 return True
     return False
 
