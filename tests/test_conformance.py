@@ -1,5 +1,6 @@
 """The conformance harness: its counting, its register, its scores. The authorities run in `make conformance`."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from conformance.graphs import WeftGraph
 from conformance.python.grimp import package_groups
 from conformance.python.referee import bindings, find, root_for
 from conformance.register import DifferenceClass, Right
+from conformance.rust.copies import without_conditions
+from conformance.rust.nameres import crates, fixtures
+from conformance.rust.paths import paths
+from conformance.rust.text import read_text
 from weft_storage.model.edges import Edge, Outside, Status
 from weft_storage.model.facts import EdgeKind
 
@@ -198,3 +203,46 @@ def test_a_folder_that_a_conftest_adds_is_no_folder_above(tmp_path: Path, told: 
     files = {"tests/helper.py": "", "tests/unit/test_a.py": "import helper"} | ({told: ""} if told else {})
     missed = Difference("tests/unit/test_a.py", "tests/helper.py", Side.MISSING, 1)
     assert explained(tmp_path, files, missed, "helper") == expected
+
+
+def test_conditions_are_blanked_where_they_stand() -> None:
+    source = b'#[cfg(all(a, feature = ")"))]\nmod a;\n#![cfg(\n  b\n)]\n#[cfg_attr(c, path = "x.rs")] mod d;\ncfg!(e)'
+    blanked = without_conditions(source)
+    assert len(blanked) == len(source)
+    assert blanked.split() == [b"mod", b"a;", b"#[cfg_attr(c,", b"path", b"=", b'"x.rs")]', b"mod", b"d;", b"cfg!(e)"]
+    assert blanked.count(b"\n") == source.count(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("use a::{b, c::{self, D as E}, f::*};", ["a::b", "a::c::self", "a::c::D", "a::f"]),
+        ("pub(in crate::x) fn f(y: a::B<c::D>) -> e::F {}", ["a::B", "c::D", "e::F"]),
+        ("mod m; extern crate n as o; p!(q::r); <S as t::U>::v()", ["m", "n", "p", "q::r", "t::U"]),
+        ("x.y::<Z>(); // a::b\nlet s = r#\"c::d\"#; 'l'; ::e::f()", ["e::f"]),
+        ("use ::{a, b::c}; use *; use d", ["a", "b::c", "d"]),
+    ],
+)
+def test_paths_of_rust_are_cut_from_the_text(source: str, expected: list[str]) -> None:
+    text = read_text(source.encode())
+
+    def word(position: int) -> str:
+        found = re.match(r"\w+", text.plain[position:])
+        return found[0] if found else ""
+
+    assert ["::".join(map(word, each.segments)) for each in paths(text)] == expected
+
+
+def test_fixtures_of_name_resolution_become_packages(tmp_path: Path) -> None:
+    source = (
+        'fn one() {\n    check(\n        r#"\n//- /main.rs crate:main deps:x,y edition:2015\nmod a;\n//- /a.rs\n'
+        '//- /x.rs crate:x@0.1.0\n"#,\n        expect![[r#"\n            crate\n            - a : type\n"#]],\n'
+        "    );\n}\n"
+    )
+    [(name, text)] = fixtures(source)
+    assert name == "one"
+    main, other = crates(text)
+    assert (main.name, main.root, main.edition, main.dependencies) == ("main", "main.rs", "2015", ("x", "y"))
+    assert (list(main.files), other.name) == (["main.rs", "a.rs"], "x")
+    main.write(tmp_path)
+    assert tmp_path.joinpath("main/main.rs").read_text() == "mod a;\n"
