@@ -89,4 +89,5 @@ class Repository:
         """In what the kept store differs from one made from nothing now."""
         with open_store("memory://") as fresh:
             self.scan(fresh, rev=rev)
-            return [f"{each.kind} {each.what}: {each.detail}" for each in differences(self.store, fresh, PROJECT)]
+            found = list(differences(self.store, fresh, PROJECT))
+        return [f"{each.kind} {each.what}: {each.detail}, stored {each.stored}, right {each.right}" for each in found]
