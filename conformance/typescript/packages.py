@@ -44,7 +44,7 @@ def entries(edge: Edge, graph: WeftGraph, conditions: Collection[str] | None = N
     if folder is None:
         return []
     return list(
-        filter(None, (join(folder, each) for each in _targets(edge.specifier, manifest(folder, graph), conditions)))
+        filter(None, (join(folder, each) for each in targets_of(edge.specifier, manifest(folder, graph), conditions)))
     )
 
 
@@ -95,7 +95,8 @@ def _named(importer: str, name: str, graph: WeftGraph) -> str | None:
     return None
 
 
-def _targets(specifier: str, raw: Mapping[str, Any], conditions: Collection[str] | None) -> Iterator[str]:
+def targets_of(specifier: str, raw: Mapping[str, Any], conditions: Collection[str] | None = None) -> Iterator[str]:
+    """What a manifest has for a specifier of its package, relative to its folder."""
     if specifier.startswith("#"):
         yield from _by_table(specifier, mapping(raw.get("imports")), conditions)
         return

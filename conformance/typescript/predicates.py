@@ -19,6 +19,7 @@ from conformance.typescript.packages import (
     package_name,
     package_of,
     read,
+    targets_of,
 )
 from conformance.typescript.resolvers import answers_of
 from conformance.typescript.workspaces import expression
@@ -205,6 +206,19 @@ def other_condition(difference: Difference, evidence: Evidence) -> bool:
 # Which package a name means
 
 
+def own_name(difference: Difference, evidence: Evidence) -> bool:
+    """The specifier begins with the name of the package around the importer, which has no `exports`."""
+    edge, graph = _unanswered(difference, evidence), evidence.graph
+    if edge is None:
+        return False
+    folder = next((each for each in ancestors(edge.importer) if manifest(each, graph)), None)
+    own = manifest(folder, graph) if folder is not None else {}
+    if folder is None or own.get("name") != package_name(edge.specifier) or own.get("exports") is not None:
+        return False
+    named = (join(folder, each) for each in targets_of(edge.specifier, own))
+    return any(each is not None and _means(each, difference.imported) for each in named)
+
+
 def builtin_first(difference: Difference, evidence: Evidence) -> bool:
     """The import names a module of Node.js, which no installed package can replace."""
     return difference.side is Side.MISSING and any(
@@ -318,7 +332,11 @@ def not_owned(difference: Difference, evidence: Evidence) -> bool:
     raw = read(config, evidence.graph) if config is not None else {}
     options = _options(config, evidence.graph) if config is not None else {}
     has_alias = difference.edge is None or not difference.edge.specifier.startswith(".") or "rootDirs" in options
-    return has_alias and bool({"include", "files", "extends"} & raw.keys()) and _compiler_agrees(difference, evidence)
+    return (
+        has_alias
+        and bool({"include", "files", "extends", "references"} & raw.keys())
+        and _compiler_agrees(difference, evidence)
+    )
 
 
 PREDICATES: Mapping[str, Predicate] = {
@@ -337,6 +355,7 @@ PREDICATES: Mapping[str, Predicate] = {
         output_beside_source,
         output_of_bundler,
         other_condition,
+        own_name,
         builtin_first,
         published_elsewhere,
         outside_target,
