@@ -50,18 +50,24 @@ def find_packages(
 
 
 def _own_path(program: str, root: str, folders: Iterable[str]) -> str:
-    """The import path of the repository's root; empty where nothing tells it."""
-    for manifest, pattern in _MANIFESTS.items():
-        file = Path(root, manifest)
-        if file.is_file() and (written := pattern.search(file.read_text(errors="replace"))):
-            return written[1]
+    """The import path of the repository's root, by that of one of its folders; empty where nothing tells it."""
     named = [each for each in sorted(set(folders)) if not {"vendor", "testdata", "Godeps"} & set(each.split("/"))]
     told = _resolve(program, "", [(os.path.join(root, folder), ".") for folder in named])
-    for folder, package in zip(named, told, strict=True):
-        comment: str = package["ImportComment"]
-        if comment and f"/{comment}".endswith(f"/{folder}" if folder else ""):
-            return comment.removesuffix(folder).rstrip("/")
+    commented = [(folder, str(package["ImportComment"])) for folder, package in zip(named, told, strict=True)]
+    above = sorted({each for folder in named for each in (folder, *ancestors(folder))})
+    for folder, path in (*_written(root, above), *commented):
+        if path and f"/{path}".endswith(f"/{folder}" if folder else ""):
+            return path.removesuffix(folder).rstrip("/")
     return ""
+
+
+def _written(root: str, folders: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(folder, import path) that the manifests of older tools tell."""
+    for folder in folders:
+        for manifest, pattern in _MANIFESTS.items():
+            file = Path(root, folder, manifest)
+            if file.is_file() and (found := pattern.search(file.read_text(errors="replace"))):
+                yield folder, found[1]
 
 
 @contextmanager
