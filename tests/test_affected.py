@@ -291,6 +291,24 @@ def test_a_go_module_that_nobody_imports_may_be_needed_by_all_others(repository:
     assert strong(change) == {"a.go": Cause(CauseKind.UNKNOWN, "go.mod", "b.test/b", "v1.0.0", "v1.0.1")}
 
 
+def test_the_modules_of_a_go_workspace_are_built_with_the_same_versions(repository: Repository) -> None:
+    files = {
+        "go.work": "go 1.22\nuse (\n\t./a\n\t./b\n)\n",
+        "a/go.mod": "module a.test\ngo 1.22\nrequire x.test/x v1.0.0\n",
+        "a/a.go": 'package a\nimport _ "x.test/x"\n',
+        "b/go.mod": "module b.test\ngo 1.22\nrequire x.test/x v1.0.0\n",
+        "b/b.go": 'package b\nimport _ "x.test/x"\n',
+    }
+    change = edited(repository, files, {"b/go.mod": files["b/go.mod"].replace("v1.0.0", "v1.0.1")})
+    cause = moved("b/go.mod", "x.test/x", "v1.0.0", "v1.0.1")
+    assert strong(change) == {"a/a.go": cause, "b/b.go": cause}
+    change = edited(repository, files, {"go.work": None})
+    change = edited(
+        repository, {"b/go.mod": files["b/go.mod"]}, {"b/go.mod": files["b/go.mod"].replace("v1.0.0", "v1.2.0")}
+    )
+    assert strong(change) == {"b/b.go": moved("b/go.mod", "x.test/x", "v1.0.0", "v1.2.0")}
+
+
 def test_a_manifest_counts_where_no_lockfile_covers_it(repository: Repository) -> None:
     outside = {
         "tool/package.json": '{"dependencies": {"leaf": "1.0.0"}}',

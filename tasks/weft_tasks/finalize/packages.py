@@ -246,7 +246,7 @@ class _Search:
             old = self._lock(self._known.get(path), form) if changed else new
             if form.name == "go.sum" and changed and self._is_complete(path):
                 old, new = same_versions(old, new)
-            self._sources[path] = _Source(path, form, folder_of(path), changed, Moves(old, new))
+            self._sources[path] = _Source(path, form, self._scope(path, form), changed, Moves(old, new))
         return self._sources[path]
 
     def _is_complete(self, sums: str) -> bool:
@@ -262,8 +262,16 @@ class _Search:
     def _by_folder(self) -> dict[tuple[Family, str], list[str]]:
         found: defaultdict[tuple[Family, str], list[str]] = defaultdict(list)
         for path, form in sorted(self._forms.items()):
-            found[form.family, folder_of(path)].append(path)
+            found[form.family, self._scope(path, form)].append(path)
         return dict(found)
+
+    def _scope(self, path: str, form: Format) -> str:
+        """The folder that a source is for. The modules of a Go workspace are built with the same versions of others."""
+        folder = folder_of(path)
+        if form.family is Family.GO:
+            above = (folder, *ancestors(folder)) if folder else ("",)
+            return next((each for each in above if (f"{each}/" if each else "") + "go.work" in self._records), folder)
+        return folder
 
     def _chain(self, folder: str, family: Family) -> Iterator[list[_Source]]:
         """The sources that have a say in a folder, nearest folder first."""
