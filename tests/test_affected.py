@@ -1,9 +1,12 @@
 """What a change of lockfiles and manifests affects, in kept stores and since a commit; and why a file is affected."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from lock_samples import SAMPLES, Sample
@@ -11,6 +14,7 @@ from repositories import PROJECT, Repository
 from weft.pipeline import Options, Remote, analyze
 from weft.queries import GraphView
 from weft.queries.affected import Change, change_of, last_change
+from weft.report.schema import json_schema
 from weft_storage.backends import open_store
 from weft_storage.model.settings import Settings
 from weft_storage.model.states import AffectedFile, Cause, CauseKind
@@ -186,6 +190,20 @@ def test_what_lockfiles_say_outlives_a_collection(repository: Repository) -> Non
     repository.write({"package-lock.json": npm_lock(other="3.0.1")})
     repository.scan()
     assert strong(last(repository)) == {"other.ts": moved("package-lock.json", "other", "3.0.0", "3.0.1")}
+
+
+def test_a_lockfile_of_which_nothing_is_known_affects_all_importers_of_packages(repository: Repository) -> None:
+    """As in a store whose graph an earlier version of the program has published."""
+    repository.write(TYPESCRIPT | {"package-lock.json": npm_lock()})
+    repository.scan()
+    repository.store.collect(keep_runs=1, facts_key=lambda _: None)
+    repository.write({"package-lock.json": npm_lock(other="3.0.1")})
+    repository.scan()
+    cause = Cause(CauseKind.LOCKFILE, "package-lock.json")
+    assert strong(last(repository))["middle.ts"] == strong(last(repository))["packages/p/in.ts"] == cause
+    repository.write({"package-lock.json": npm_lock(other="3.0.2")})
+    repository.scan()
+    assert strong(last(repository)) == {"other.ts": moved("package-lock.json", "other", "3.0.1", "3.0.2")}
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.id)
@@ -364,3 +382,50 @@ def test_the_settings_are_the_reason(repository: Repository) -> None:
     files = {"lib/a.py": "", "b.py": "import a\n", "weft.toml": ""}
     change = edited(repository, files, {"weft.toml": 'source_roots = ["lib"]\n'})
     assert strong(change) == {"b.py": Cause(CauseKind.SETTINGS)}
+
+
+# As people and programs read it -----------------------------------------------------------------------
+
+
+def test_reasons_in_text_and_json(repository: Repository) -> None:
+    repository.write(TYPESCRIPT | {"package-lock.json": npm_lock(), "weft.toml": ""})
+    store = f"sqlite:///{repository.root}/.weft/graph.db"
+    weft(repository, "scan", "--store", store)
+    repository.write({"package-lock.json": npm_lock(leaf="1.0.1"), "plain.ts": "export const x = 2;\n"})
+    weft(repository, "scan", "--store", store)
+    assert weft(repository, "affected", "--why", "--weak").stdout == (
+        "above.ts  dependent\n"
+        "    above.ts:1 imports leaf.ts: leaf 1.0.0 -> 1.0.1 in package-lock.json\n"
+        "leaf.ts  package\n"
+        "    leaf 1.0.0 -> 1.0.1 in package-lock.json\n"
+        "middle.ts  package\n"
+        "    middle needs leaf 1.0.0 -> 1.0.1 in package-lock.json\n"
+        "package-lock.json  modified\n"
+        "plain.ts  modified\n"
+        "types.ts  package, over weak edges only\n"
+        "    leaf 1.0.0 -> 1.0.1 in package-lock.json\n"
+    )
+    document = json.loads(weft(repository, "affected", "--why", "--format", "json").stdout)
+    jsonschema.validate(document, json_schema("affected"))
+    entries = {entry["path"]: entry for entry in document["files"]}
+    because: dict[str, object] = {
+        "kind": "package",
+        "path": "package-lock.json",
+        "change": None,
+        "package": "leaf",
+        "before": "1.0.0",
+        "after": "1.0.1",
+        "through": [],
+    }
+    assert entries["above.ts"]["because"] == entries["leaf.ts"]["because"] == because
+    assert entries["above.ts"]["reason"] == "dependent"
+    assert entries["middle.ts"]["because"] == because | {"through": ["middle"]}
+    assert entries["plain.ts"]["because"]["kind"] == "changed"
+    named = weft(repository, "affected", "package-lock.json", "--format", "paths").stdout
+    assert named.split() == ["above.ts", "leaf.ts", "middle.ts", "other.ts", "package-lock.json", "packages/p/in.ts"]
+
+
+def weft(repository: Repository, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in the repository."""
+    command = [sys.executable, "-P", "-m", "weft", *arguments]
+    return subprocess.run(command, cwd=repository.root, capture_output=True, text=True, check=True)

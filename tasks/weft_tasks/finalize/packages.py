@@ -53,9 +53,18 @@ def package_files(paths: Iterable[str], records: Iterable[FileRecord]) -> set[st
 
 
 def remember_locks(
-    store: Store, paths: Iterable[str], records: Mapping[str, FileRecord], read: Callable[[str], bytes | None]
+    store: Store,
+    paths: Collection[str],
+    known_records: Mapping[str, FileRecord],
+    records: Mapping[str, FileRecord],
+    read: Callable[[str], bytes | None],
 ) -> dict[str, FileRecord]:
-    """Keep what lockfiles and manifests say that nobody has read yet; their records, with the problems of lockfiles."""
+    """Keep what lockfiles and manifests say that nobody has read yet, where one is not as the published run knows it.
+
+    Gives the records that are others with the problems of lockfiles.
+    """
+    if all(records.get(path) == known_records.get(path) for path in paths):
+        return {}
     forms = {path: form for path in paths if path in records and (form := format_of(path)) is not None}
     keys = {path: lock_key(records[path], form) for path, form in forms.items()}
     known = store.known_facts({key for key in keys.values() if key is not None})
@@ -97,9 +106,10 @@ def importers_of_moved(
 ) -> Importers:
     """The importers of packages that moved, as far as lockfiles and manifests among the changed files tell.
 
-    `known` and `records` are those of the published graph and of the run, `rows` the importers resolved by the run.
+    `known` and `records` are those of the published graph and of the run, `rows` the importers resolved by the run. In
+    a first run all files are affected anyway, so none are looked for.
     """
-    changed = {path: form for path in changes if (form := format_of(path)) is not None}
+    changed = {path: form for path in changes if (form := format_of(path)) is not None} if known else {}
     return _Search(store, project, changed, known, records).importers(rows) if changed else Importers()
 
 

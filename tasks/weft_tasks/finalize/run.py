@@ -19,7 +19,7 @@ from weft_tasks.finalize.causes import Questions, causes
 from weft_tasks.finalize.graphs import FileGraph, from_rows, from_stored, union, without
 from weft_tasks.finalize.lineage import first_lineage, next_lineage
 from weft_tasks.finalize.merge import Known, Merged, Scanned, is_analyzed, merge
-from weft_tasks.finalize.packages import Importers, importers_of_moved, package_files, remember_locks
+from weft_tasks.finalize.packages import importers_of_moved, package_files, remember_locks
 from weft_tasks.finalize.states import load_state
 from weft_tasks.finalize.watching import Clock, Progress
 
@@ -59,13 +59,10 @@ def finalize(
         new = union(without(old, {*rewired, *gone}), from_rows(merged.rows[path] for path in sorted(rewired)))
         packages = package_files(scanned.names.paths, scanned.records.values())
         records = _with_inputs(scanned, merged.inputs, new, packages)
-        if any(records.get(path) != known.records.get(path) for path in packages):
-            records |= remember_locks(store, packages, records, scanned.read)
+        records |= remember_locks(store, packages, known.records, records, scanned.read)
         changes = file_changes(known, records, frozenset(scanned.names.paths))
         elsewhere = {path for path in rewired if _leads_elsewhere(before[path], merged.rows[path])} - changes.keys()
-        importers = Importers()
-        if known.records:
-            importers = importers_of_moved(store, run.project, changes, known.records, records, merged.rows)
+        importers = importers_of_moved(store, run.project, changes, known.records, records, merged.rows)
         found = affected(
             old=old,
             new=new,
