@@ -100,7 +100,7 @@ def test_imports_stand_in_source_order_with_the_line_of_the_leaf() -> None:
         Import("a::c", EdgeKind.IMPORT, 3, ("c",)),
         Import("a::c::d", EdgeKind.IMPORT, 3, ("d",)),
         Import("m", EdgeKind.MODULE, 5, ("m",)),
-        Import("crate::x::y", EdgeKind.IMPORT, 6, ("y",), detail="path"),
+        Import("crate::x::y", EdgeKind.IMPORT, 6, ("y",), detail="call"),
     )
 
 

@@ -43,7 +43,7 @@ class World:
     "specifier", ["", "::", "crate", "*", "a//b", "\0", "crate::\n::x", "super::" * 500, "../x", "a|b"]
 )
 @pytest.mark.parametrize("kind", list(EdgeKind))
-@pytest.mark.parametrize("detail", ["", "path", "extern", "\n../..\n/etc/passwd"])
+@pytest.mark.parametrize("detail", ["", "path", "call", "extern", "\n../..\n/etc/passwd"])
 def test_no_specifier_raises(specifier: str, kind: EdgeKind, detail: str) -> None:
     world = World({"Cargo.toml": MANIFEST, "src/lib.rs": "mod a;\n", "src/a.rs": ""})
     for names in ((), ("x",)):

@@ -8,7 +8,7 @@ import msgspec
 from blake3 import blake3
 from tree_sitter import Node, Parser, Range
 
-from weft_storage.model.facts import Declaration, DeclarationKind, FileFacts, Import
+from weft_storage.model.facts import Declaration, DeclarationKind, EdgeKind, FileFacts, Import
 from weft_storage.model.interfaces.rust import RustInterface
 from weft_storage.model.languages import Language
 from weft_tasks.extract.grammar import captures, grammar_of, parser_of, query_of
@@ -209,6 +209,7 @@ def _imports(found: Scan, items: _Items) -> Iterator[Import]:
     bound = {(use.scope, use.name) for use in found.uses}
     names = {use.name for use in found.uses}
     globs = {use.scope for use in found.uses if use.name == "*"}
+    functions = {each.name for each in items.declarations.values() if each.kind is DeclarationKind.FUNCTION}
     paths = frozenset(found.paths)
 
     def explained(imported: Import) -> bool:
@@ -227,8 +228,11 @@ def _imports(found: Scan, items: _Items) -> Iterator[Import]:
         return first[:1].isupper() and (first in names or imported.scope not in globs)
 
     for position, imported in enumerate(found.imports):
-        if position not in paths or not explained(imported):
-            yield imported
+        if position in paths:
+            if not explained(imported):
+                yield imported
+        elif imported.specifier not in functions or imported.detail or imported.kind is EdgeKind.MODULE:
+            yield imported  # `use name as other` of a function beside it names no other file
 
 
 def _interface(found: Scan, items: _Items) -> RustInterface:

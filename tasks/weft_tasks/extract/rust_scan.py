@@ -58,6 +58,9 @@ _VISIBILITY = re.compile(rb"(?:pub\b\s*+(?:\([^()]*+\)\s*+)?+)?+")
 _PUBLIC_BEFORE = re.compile(rb"\bpub\s*+(?:\([^()]*+\))?+\s*+\Z")
 _PATH_VALUE = re.compile(rb"(\[\s*+)?\bpath\s*+=\s*+r?\#*\"([^\"\n]*+)\"")
 
+# What is called is no module, though one may have its name.
+_CALLED = re.compile(rb"\s*+\(")
+
 _COLON, _HASH = b":"[0], b"#"[0]
 
 _KEYWORDS = frozenset({"crate", "self", "super"})
@@ -303,7 +306,8 @@ class _Reader:
         if start < self._definition_end and not text.startswith((b"crate", b"$crate")):
             return None  # it means what it means at the call
         seen.add(text)
-        self._keep_path(text, EdgeKind.IMPORT, start)
+        called = _CALLED.match(self.source, end) is not None
+        self._keep_path(text, EdgeKind.IMPORT, start, detail="call" if called else "path")
         return None
 
     def _call_of(self, name: bytes, start: int, end: int) -> int | None:
@@ -328,7 +332,7 @@ class _Reader:
         self.scan.paths.append(len(self.scan.imports))
         self._keep(f"{bare}!", EdgeKind.MACRO, self._line_of(start), (bare,), "path")
 
-    def _keep_path(self, text: bytes, kind: EdgeKind, start: int) -> None:
+    def _keep_path(self, text: bytes, kind: EdgeKind, start: int, *, detail: str = "path") -> None:
         path = b"".join(text.split()).replace(b"r#", b"").decode("utf-8", "replace")
         first, _, rest = path.removeprefix("::").partition("::")
         if first == "Self" or "$" in rest or ("$" in first and first != "$crate"):
@@ -338,7 +342,7 @@ class _Reader:
         if path.count("::") > _MAX_SEGMENTS or (first in _KEYWORDS and self._in_visibility(start)):
             return
         self.scan.paths.append(len(self.scan.imports))
-        self._keep(path, kind, self._line_of(start), (path.rpartition("::")[2],), "path")
+        self._keep(path, kind, self._line_of(start), (path.rpartition("::")[2],), detail)
 
     def _in_visibility(self, start: int) -> bool:
         """Whether the path is that of `pub(in path)`, which names a module around it and imports nothing."""

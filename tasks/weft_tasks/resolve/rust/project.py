@@ -5,7 +5,8 @@ Questions, their parts separated by `//`, which no path of a file or a module ho
     place:FILE                          -> [[crate, module], …] that the file is
     package:FILE                        -> folder of the package that the file lies in, or None
     mod:FILE//SCOPE//NAME               -> [files, paths probed] of a `mod` item
-    use|path:CRATE//MODULE//PATH        -> [status, [[file, name], …], package, paths probed]
+    use|path|call:CRATE//MODULE//PATH   -> [status, [[file, name], …], package, paths probed]; of a `call`, the last
+                                           segment is a function
     extern:CRATE//NAME                  -> the same
     bare:CRATE//MODULE//NAME            -> files that declare the macro of that name in textual scope there
 
@@ -78,6 +79,8 @@ class RustProject:
             return self._mod(place, scope, name)
         if kind == "bare":
             return self._bare(place, scope, name)
+        if kind == "call":
+            return self._called(place, scope, name)
         return self._path(place, scope, name, importing=kind == "use")
 
     @cached_property
@@ -119,6 +122,20 @@ class RustProject:
         if named.packages:
             return (Status.EXTERNAL.value, (), named.packages[0], ())
         return self._nowhere(start, segments, named, importing)
+
+    def _called(self, identity: str, module: str, path: str) -> Answer:
+        crate = self._trees.crates.get(identity)
+        around, _, name = path.rpartition("::")
+        if crate is None or not around:
+            return self._path(identity, module, path, importing=False)
+        named = self._names.follow(Module(crate, module), around, importing=False)
+        if named.modules and not named.rest and not named.packages:
+            return (Status.RESOLVED.value, self._files_of(named.modules, name), "", ())
+        return self._path(identity, module, path, importing=False)
+
+    @staticmethod
+    def _files_of(modules: Iterable[Module], name: str) -> tuple[tuple[str, str], ...]:
+        return tuple(dict.fromkeys((file, name) for each in modules for file in each.crate.files(each.path)))
 
     def _inside_repository(self, named: Named, segments: Sequence[str], importing: bool) -> Answer:
         told = importing or segments[0] in _ROOTED

@@ -72,7 +72,7 @@ def _bare_macro(importer: str, imported: Import, index: Index) -> Resolution:
 
 
 def _path(importer: str, imported: Import, index: Index) -> Resolution:
-    kind = imported.detail if imported.detail in ("path", "extern") else "use"
+    kind = imported.detail if imported.detail in ("path", "call", "extern") else "use"
     answers: list[Answer] = []
     for crate, module in _places(importer, imported.scope, index):
         question = f"extern:{crate}" if kind == "extern" else f"{kind}:{crate}//{_start(module, imported.specifier)}"
