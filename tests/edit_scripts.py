@@ -257,7 +257,8 @@ TYPESCRIPT = World(
     lines={
         ".ts": ('import "./view";', 'import { Button } from "./button.js";', 'export * from "../view";', 'import "./widgets";', 'import x from "@/store";', 'import m from "@/missing";',
                 'import y from "ui";', 'import z from "ui/button";', 'const q = require("..");', 'import type { T } from "./types";', 'import d from "./data.json";', 'import("./lazy");',
-                "export const v = 1;", 'import react from "react";', 'import o from "other";', "// a comment", 'import s from "#store";', 'jest.mock("./store");'),
+                "export const v = 1;", 'import react from "react";', 'import o from "other";', "// a comment", 'import s from "#store";', 'jest.mock("./store");',
+                'const g = import.meta.glob("./**/*.ts");', 'const i = import.meta.glob("../*.{ts,json}");'),
     },
     manifests={
         "package.json": ('{"name": "root"}', '{"workspaces": ["packages/web"]}', '{"workspaces": ["*", "packages/*"]}', "{broken", '{"workspaces": {"packages": ["packages/u*"]}}'),
@@ -475,6 +476,12 @@ SCRIPTS: Sequence[Script] = (
     ]),
     Script("names of odd bytes", "python", [
         [Write("lib/\u00fcml\u00e4ut.py", "import app\n"), Append("lib/tools.py", "import lib.\u00fcml\u00e4ut\n")], [Write(os.fsdecode(b"lib/\xff.py"), "import app\n")], [Delete(os.fsdecode(b"lib/\xff.py"))],
+    ]),
+    Script("what patterns match", "mixed", [
+        [Write("svc/internal/db/db.go", 'package db\n\nimport _ "embed"\n\n//go:embed *.sql all:data\nvar Files embed.FS\n'), Write("packages/web/src/main.ts", 'const pages = import.meta.glob("./widgets/**/*.ts");\n')],
+        [Write("svc/internal/db/other.sql", "select 2;\n")], [Write("packages/web/src/widgets/one.ts", "")], [Write("svc/internal/db/data/deep/x.txt", "")], [Write("packages/web/src/widgets/deep/two.ts", "")],
+        [Delete("svc/internal/db/schema.sql")], [Move("packages/web/src/widgets/one.ts", "packages/web/src/widgets/one.js")], [Delete("svc/internal/db/data")], [Delete("packages/web/src/widgets/deep")],
+        [Write("svc/missing/readme.md", "")], [Write("svc/missing/missing.go", "package missing\n")], [Delete("svc/missing/missing.go")],
     ]),
     Script("the last file of a language", "mixed", [
         [Delete("src"), Delete("lib"), Delete("ns"), Delete("tests")], [Delete("svc"), Delete("shared")], [Write("a.py", "import b\n")], [Delete("crates"), Delete("packages")], [Delete("a.py")],
