@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 
@@ -21,7 +22,7 @@ from weft_storage.model.facts import WEAK_KINDS, EdgeKind
 from weft_storage.model.files import FileRecord, FileStatus
 from weft_storage.model.languages import unit_of
 from weft_storage.model.paths import parent
-from weft_storage.model.runs import Run
+from weft_storage.model.runs import Publication, Run
 from weft_storage.model.states import Affected, AffectedFile, CauseKind, Components, Names
 from weft_tasks.finalize.graphs import imported_unit
 from weft_tasks.finalize.merge import facts_key_of
@@ -148,12 +149,30 @@ def _dependents(
     return {*seeds, *(file for file in files if unit_of(file) in reached)}
 
 
+class Questions:
+    """A store that remembers what each importer has asked for, as it was published last."""
+
+    def __init__(self, store: Store, asked: dict[str, bytes]) -> None:
+        self._store = store
+        self._asked = asked
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def publish(self, publication: Publication) -> None:
+        self._asked.update((row.importer, row.reads) for row in publication.rows)
+        for importer in publication.removed_rows:
+            self._asked.pop(importer, None)
+        self._store.publish(publication)
+
+
 @dataclass
 class KeptStores:
     """A repository under edits and the stores that are kept over them.
 
     All stores are scanned after every step, and each is compared with a store made from nothing, byte for byte. The
-    files that a run affected are compared with what the two graphs from nothing say.
+    files that a run affected are compared with what the two graphs from nothing say. What importers have asked for must
+    not depend on who was resolved beside them: a question that a cache answers is one all the same.
     """
 
     root: Path
@@ -163,6 +182,7 @@ class KeptStores:
     remote: Remote | None = None
     script: list[Sequence[Edit]] = field(default_factory=list)
     before: Published = NOTHING
+    asked: defaultdict[int, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
 
     @property
     def repository(self) -> Repository:
@@ -177,12 +197,17 @@ class KeptStores:
 
     def look(self, *, rev: str | None = None, full: bool = False) -> list[Run]:
         """Scan the files as they are, or a commit, into all stores, and compare; the run of each store."""
-        runs = [self._scan(store, rev=rev, full=full, remote=self.remote) for store in self.stores]
+        stores = [cast(Store, Questions(store, self.asked[number])) for number, store in enumerate(self.stores)]
+        runs = [self._scan(store, rev=rev, full=full, remote=self.remote) for store in stores]
         with open_store("memory://") as fresh:
-            self._scan(fresh, rev=rev)
+            asked: dict[str, bytes] = {}
+            self._scan(cast(Store, Questions(fresh, asked)), rev=rev)
             right = published(fresh, self.project)
-            for store, run in zip(self.stores, runs, strict=True):
+            for number, (store, run) in enumerate(zip(self.stores, runs, strict=True)):
                 self._compare(store, run, fresh, right)
+                if self.remote is None and self.asked[number] != asked:  # Elsewhere another process publishes.
+                    wrong = [path for path in asked if self.asked[number].get(path) != asked[path]]
+                    self._fail(store, f"other questions are remembered of {wrong}")
         self.before = right
         return runs
 
