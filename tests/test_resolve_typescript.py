@@ -351,11 +351,22 @@ def test_a_checked_in_package_is_looked_for_past_the_manifest_that_asks_for_it()
         "node_modules/near/index.js": "",
         "node_modules/tool/package.json": '{"name": "tool"}',
         "node_modules/tool/config.js": "",
+        "app/node_modules/bare/index.js": "",
+        "app/node_modules/@scope/bare/lib/a.js": "",
+        "app/node_modules/.bin/tool/index.js": "",
+        "app/node_modules/loose.js": "",
     }
     assert [each.path for each in resolve(files, "tool/config", "app/src/a.ts").targets] == [
         "node_modules/tool/config.js"
     ]
     assert [each.path for each in resolve(files, "near", "app/src/a.ts").targets] == ["app/node_modules/near/main.js"]
+    for specifier, expected in {
+        "bare": ["app/node_modules/bare/index.js"],
+        "@scope/bare/lib/a": ["app/node_modules/@scope/bare/lib/a.js"],
+        "bare/none": [],
+        ".bin/tool": [],
+    }.items():
+        assert [each.path for each in resolve(files, specifier, "app/src/a.ts").targets] == expected
 
 
 def test_a_target_cannot_grow_without_end() -> None:

@@ -5,6 +5,7 @@ They read manifests with code of their own, and ask TypeScript and git: nothing 
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from conformance.base import Difference, Evidence, Predicate, Side
 from conformance.graphs import WeftGraph
@@ -254,9 +255,11 @@ def not_scanned(difference: Difference, evidence: Evidence) -> bool:
 
 
 def installed(difference: Difference, evidence: Evidence) -> bool:
-    """The authority goes into a checked-in node_modules by way of a link, or without a package.json."""
-    del evidence
-    return "node_modules/" in difference.imported
+    """The authority goes into a checked-in node_modules by way of a link."""
+    names = map(package_name, _specifiers(difference, evidence))
+    places = [f"{each}/node_modules/{name}" for name in names for each in ancestors(difference.importer) if name]
+    by_link = any(Path(evidence.root, each.lstrip("/")).is_symlink() for each in places)
+    return by_link or "node_modules/" in difference.imported
 
 
 def folder_by_paths(difference: Difference, evidence: Evidence) -> bool:

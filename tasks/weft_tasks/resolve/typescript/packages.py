@@ -4,7 +4,7 @@ Knows no sources and no tsconfig.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -78,12 +78,15 @@ class Packages:
         self._manifests = self._read_manifests()
         self._workspaces = self._read_workspaces()
         self._installed = {folder for folder in self._manifests if _is_installed(folder)}
+        self._installed.update(_installed_folders(files.paths))
         self._named = self._enrol()
 
     def package(self, folder: str) -> Package | None:
-        """The package whose manifest stands in the folder."""
+        """The package whose manifest stands in the folder; one in node_modules may have none."""
         manifest = self._manifests.get(folder)
-        return None if manifest is None else manifest.package
+        if manifest is None:
+            return Package(folder) if folder in self._installed else None
+        return manifest.package
 
     def anchors(self) -> set[str]:
         """The folders from which a name may mean another package than from the folder above."""
@@ -299,6 +302,17 @@ def _only_texts(value: object) -> dict[str, str]:
 
 def _is_installed(path: str) -> bool:
     return path.startswith("node_modules/") or "/node_modules/" in path
+
+
+def _installed_folders(paths: Iterable[str]) -> Iterator[str]:
+    """The folders directly in a node_modules (or in a scope there) that hold files, with a manifest or without."""
+    for path in paths:
+        before, folder, inside = path.rpartition("node_modules/")
+        if folder and (not before or before.endswith("/")) and not inside.startswith("."):
+            parts = inside.split("/")
+            count = 2 if inside.startswith("@") else 1
+            if len(parts) > count:
+                yield before + folder + "/".join(parts[:count])
 
 
 def _shared(one: str, other: str) -> int:
