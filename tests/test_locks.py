@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lock_samples import SAMPLES, Sample
+from weft_storage.model.languages import Family
 from weft_tasks.locks import Extent, Lock, format_of, read_lock
 from weft_tasks.locks.base import Builder
 from weft_tasks.locks.comparison import Move, Moves, same_versions
+from weft_tasks.locks.naming import package_names, type_names
 
 
 def read(path: str, source: str | bytes) -> Lock:
@@ -235,3 +237,35 @@ def test_the_largest_files_take_seconds_at_most(path: str, source: bytes) -> Non
     lock = read(path, source)
     assert not Moves(lock, lock)
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("family", "package", "specifier", "known", "expected"),
+    [
+        (Family.PYTHON, "yaml", "yaml", {"pyyaml"}, "pyyaml"),
+        (Family.PYTHON, "PyYAML", "yaml", {"pyyaml"}, "pyyaml"),
+        (Family.PYTHON, "dateutil", "dateutil.parser", {"python-dateutil"}, "python-dateutil"),
+        (Family.PYTHON, "google", "google.cloud.storage.blob", {"google-cloud-storage", "google-auth"}, "google-cloud-storage"),
+        (Family.PYTHON, "google", "google.protobuf.message", {"protobuf", "google-cloud"}, "protobuf"),
+        (Family.PYTHON, "ruamel", "ruamel.yaml", {"ruamel-yaml", "pyyaml"}, "ruamel-yaml"),
+        (Family.PYTHON, "unheard", "unheard.of", {"pyyaml"}, None),
+        (Family.TYPESCRIPT, "@scope/a", "@scope/a/deep", {"@scope/a", "a"}, "@scope/a"),
+        (Family.TYPESCRIPT, "node:buffer", "buffer/", {"buffer"}, "buffer"),
+        (Family.TYPESCRIPT, "node:buffer", "node:buffer", {"buffer"}, None),
+        (Family.GO, "x.test/a", "x.test/a/v2/sub", {"x.test/a", "x.test/a/v2"}, "x.test/a/v2"),
+        (Family.GO, "std", "fmt", {"std"}, "std"),
+        (Family.RUST, "serde_json", "serde_json::Value", {"serde-json"}, "serde-json"),
+    ],
+)  # fmt: skip
+def test_which_package_an_import_means(
+    family: Family, package: str, specifier: str, known: set[str], expected: str | None
+) -> None:
+    names = package_names(family, package, specifier)
+    assert next((name for name in names if name in known), None) == expected
+
+
+def test_packages_of_types_alone() -> None:
+    assert list(type_names(Family.TYPESCRIPT, "@scope/a")) == ["@types/scope__a"]
+    assert list(type_names(Family.TYPESCRIPT, "node:fs")) == ["@types/node"]
+    assert list(type_names(Family.PYTHON, "PyYAML")) == ["types-pyyaml", "pyyaml-stubs"]
+    assert list(type_names(Family.RUST, "serde")) == []

@@ -6,6 +6,7 @@ read before, and needs neither side of one that stayed as it was.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -198,6 +199,10 @@ class _Search:
             form = format_of(path) if record.status is FileStatus.INPUT else None
             if form is not None and form.family in families:
                 forms[path] = form
+        # There may be thousands of manifests, each of them small.
+        manifests = [path for path, form in forms.items() if form.role is Role.MANIFEST and path in self._records]
+        keys = {lock_key(self._records[path], forms[path]) for path in manifests}
+        self._load([key for key in keys if key is not None])
         locks = {path: form for path, form in forms.items() if form.role is Role.LOCK and path in self._records}
         by_folder: defaultdict[tuple[Family, str], list[str]] = defaultdict(list)
         for path, form in locks.items():
@@ -241,12 +246,15 @@ class _Search:
         if key is None:
             return unreadable("it cannot be read")
         if key not in self._locks:
-            facts = next(iter(self._store.facts([key], Part.INTERFACE)), None)
-            try:
-                self._locks[key] = _decoder.decode(facts.interface) if facts else unreadable("it was not read before")
-            except msgspec.MsgspecError:
-                self._locks[key] = unreadable("it was not read before")
+            self._load([key])
         return self._locks[key]
+
+    def _load(self, keys: Collection[bytes]) -> None:
+        """Have at hand what some files say."""
+        self._locks |= dict.fromkeys(keys, unreadable("it was not read before"))
+        for facts in self._store.facts(keys, Part.INTERFACE):
+            with suppress(msgspec.MsgspecError):
+                self._locks[facts.key] = _decoder.decode(facts.interface)
 
     def _source(self, path: str) -> _Source:
         if path not in self._sources:

@@ -18,24 +18,39 @@ _WELL_KNOWN = {
     for module, distributions in (
         line.strip().split(": ")
         for line in """
+        _cffi_backend: cffi
+        _pytest: pytest
+        allauth: django-allauth
+        apiclient: google-api-python-client
+        argon2: argon2-cffi
         attr: attrs
+        barcode: python-barcode
+        Bio: biopython
+        brotli: brotli brotlipy
         bs4: beautifulsoup4
         cairo: pycairo
-        cv2: opencv-python opencv-python-headless opencv-contrib-python
+        corsheaders: django-cors-headers
+        crispy_forms: django-crispy-forms
         Crypto: pycryptodome pycrypto
         Cryptodome: pycryptodomex
+        cv2: opencv-python opencv-python-headless opencv-contrib-python
+        debug_toolbar: django-debug-toolbar
         discord: discord-py
+        django_filters: django-filter
         dns: dnspython
         docx: python-docx
+        engineio: python-engineio
+        environ: django-environ
         faiss: faiss-cpu faiss-gpu
         fitz: pymupdf
-        flask_sqlalchemy: flask-sqlalchemy
         gi: pygobject
         git: gitpython
         github: pygithub
         gitlab: python-gitlab
+        google.oauth2: google-auth
         google.protobuf: protobuf
         googleapiclient: google-api-python-client
+        graphql: graphql-core
         grpc: grpcio
         grpc_status: grpcio-status
         grpc_tools: grpcio-tools
@@ -44,34 +59,51 @@ _WELL_KNOWN = {
         jwt: pyjwt
         kafka: kafka-python
         ldap: python-ldap
-        lxml: lxml
+        Levenshtein: levenshtein python-levenshtein
         magic: python-magic
+        markdown_it: markdown-it-py
+        mpl_toolkits: matplotlib
+        mptt: django-mptt
+        multipart: python-multipart
         MySQLdb: mysqlclient
         nacl: pynacl
+        OpenGL: pyopengl
         OpenSSL: pyopenssl
+        opentelemetry: opentelemetry-api
         PIL: pillow
         pkg_resources: setuptools
+        pptx: python-pptx
         psycopg2: psycopg2-binary psycopg2
-        py: py pytest
-        _pytest: pytest
+        psycopg: psycopg psycopg-binary
+        pylab: matplotlib
+        pythoncom: pywin32
+        pythonjsonlogger: python-json-logger
+        pywintypes: pywin32
+        rest_framework: djangorestframework
         ruamel.yaml: ruamel-yaml
         serial: pyserial
-        setuptools: setuptools
-        sklearn: scikit-learn
         skimage: scikit-image
+        sklearn: scikit-learn
         slugify: python-slugify
+        snappy: python-snappy
+        socketio: python-socketio
         socks: pysocks
+        speech_recognition: speechrecognition
+        storages: django-storages
         telegram: python-telegram-bot
+        tensorflow: tensorflow tensorflow-cpu tensorflow-gpu
+        tlz: toolz cytoolz
         umap: umap-learn
         usb: pyusb
+        whois: python-whois
         win32api: pywin32
         win32con: pywin32
         win32file: pywin32
-        pythoncom: pywin32
         wx: wxpython
+        xdist: pytest-xdist
+        Xlib: python-xlib
         yaml: pyyaml
         zmq: pyzmq
-        zope: zope-interface
         """.strip().splitlines()
     )
 }
