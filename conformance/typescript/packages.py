@@ -96,7 +96,8 @@ def _named(importer: str, name: str, graph: WeftGraph) -> str | None:
 
 
 def targets_of(specifier: str, raw: Mapping[str, Any], conditions: Collection[str] | None = None) -> Iterator[str]:
-    """What a manifest has for a specifier of its package, relative to its folder."""
+    """What a manifest has for a specifier of its package (a bundler's query left out), relative to its folder."""
+    specifier = specifier.partition("?")[0]
     if specifier.startswith("#"):
         yield from _by_table(specifier, mapping(raw.get("imports")), conditions)
         return

@@ -433,7 +433,7 @@ def _missing(difference: Difference, evidence: Evidence) -> list[str]:
         return []
     named = entries(edge, evidence.graph, USUAL)
     if edge.specifier.startswith("."):
-        place = join(parent(difference.importer), edge.specifier)
+        place = join(parent(difference.importer), edge.specifier.partition("?")[0])
         named += [place, f"{place}/index"] if place else []
     return [each for each in named if each not in evidence.graph.paths]
 
