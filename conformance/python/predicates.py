@@ -89,12 +89,12 @@ def own_project_first(difference: Difference, evidence: Evidence) -> bool:
 
 def undeclared_rival(difference: Difference, evidence: Evidence) -> bool:
     """Weft leads to that name beneath a plain root, as CPython does; nothing declares the root of the file found."""
-    paths, importer = evidence.graph.paths, difference.importer
+    importer = difference.importer
     for edge in evidence.graph.edges_of(importer):
         ours = root_for(edge.imported, edge.specifier, edge.names)
         theirs = root_for(difference.imported, edge.specifier, edge.names)
-        if ours and theirs and ours != theirs and ours[1] == theirs[1] and is_declared(ours[0], paths):
-            is_foreign = not is_declared(theirs[0], paths) and theirs[0] not in ancestors(importer)
+        if ours and theirs and ours != theirs and ours[1] == theirs[1] and _is_told(ours[0], difference, evidence):
+            is_foreign = not _is_told(theirs[0], difference, evidence) and theirs[0] not in ancestors(importer)
             if is_foreign and find(evidence.root, [ours[0]], ours[1]) == edge.imported:
                 return True
     return False
