@@ -63,7 +63,11 @@ class RustAnalyzer:
     def answers(self, root: str, graph: WeftGraph) -> Answers:
         with unconditional(root) as copy:
             metadata = read_metadata(copy, [path for path in graph.paths if basename(path) == MANIFEST])
-            tokens = _tokens(copy, metadata)
+            try:
+                tokens = _tokens(copy, metadata)
+            except ConformanceError as error:
+                # It panics on a few crates, and then tells nothing of any.
+                return Answers({}, {}, dict.fromkeys(metadata.packages, str(error)))
             found = _Found(graph)
             for file, places in tokens.by_file.items():
                 if file in graph.files and file.endswith(".rs"):
@@ -87,6 +91,7 @@ class _Found:
         """Put the pairs of one file together."""
         ours = {edge.imported: edge for edge in self._graph.edges_of(file) if edge.kind in _KINDS}
         allowed: set[str] = set()
+        told: set[str] = set()
         silent = _Silence(text, places)
         found = list(paths(text))
         if _is_shadowed(text, found, places):
@@ -99,11 +104,13 @@ class _Found:
             for target in [required] if required else []:
                 if target not in ours and (final := named[-1]) and final.file in ours:
                     target = final.file
+                told.add(target)
                 self._keep(file, target, text.line(written.segments[0]) + 1)
+        told |= allowed & ours.keys()
         for target in allowed & ours.keys():
             self._keep(file, target, ours[target].line)
         heard = {target for target, edge in ours.items() if not silent.covers(edge.line - 1)}
-        self.scopes[file] = frozenset(heard | {imported for importer, imported in self.pairs if importer == file})
+        self.scopes[file] = frozenset(heard | told)
 
     def _keep(self, file: str, target: str, line: int) -> None:
         if target != file:

@@ -14,6 +14,7 @@ _WORD = re.compile(r"(?:r\#)?[A-Za-z_\u0080-\uffff$][\w$]*")
 _SEPARATOR = re.compile(r"\s*::\s*")
 _SPACE = re.compile(r"\s*")
 _BEFORE = re.compile(r"(?:::|(?<!\.)\.|')\s*\Z")
+_TAIL = re.compile(r"[\w>\])}$]\Z")
 _VISIBILITY = re.compile(r"\bpub\s*\(\s*\Z")
 _KEYWORD_BEFORE = re.compile(r"\b(?P<word>use|mod|crate)\s+\Z")
 
@@ -62,12 +63,8 @@ def paths(text: Text) -> Iterator[Path]:
 
 def _from_crates(plain: str, position: int) -> bool:
     """Whether the `::` before a position begins the path."""
-    before = (
-        plain[:position].rstrip()[:-2].rstrip()
-        if plain[max(0, position - 8) : position].rstrip().endswith("::")
-        else "x"
-    )
-    return not re.search(r"[\w>\])}$]\Z", before[-1:])
+    before = plain[max(0, position - 64) : position].rstrip()
+    return before.endswith("::") and _TAIL.search(before.removesuffix("::").rstrip()) is None
 
 
 def _path(plain: str, word: re.Match[str]) -> tuple[Path | None, int]:

@@ -45,20 +45,15 @@ def in_unknown_call(difference: Difference, evidence: Evidence) -> bool:
 
 
 def alternative(difference: Difference, evidence: Evidence) -> bool:
-    """The path leads to several files, the authority found another of them, and conditions choose among them."""
+    """The path does not write the file's module, which has a condition; the authority found one beside it that has too.
+
+    So a reexport leads on to either: `use imp::*` of two modules, or of two files that `#[path]` gives to one.
+    """
     edge = difference.edge
-    if edge is None:
+    if edge is None or _module_name(edge.imported) in edge.specifier.split("::"):
         return False
-    others = [
-        each
-        for each in evidence.graph.edges_of(edge.importer)
-        if each.imported != edge.imported and (edge.importer, each.imported) in evidence.answers.pairs
-    ]
-    alike = [each for each in others if each.line == edge.line and each.specifier == edge.specifier]
-    return bool(alike) and (
-        _is_conditional(evidence.graph, edge.imported)
-        or any(_is_conditional(evidence.graph, each.imported) for each in alike)
-    )
+    theirs = {imported for importer, imported in evidence.answers.pairs if importer == edge.importer}
+    return any(not theirs.isdisjoint(_beneath(evidence.graph, other)) for other in _beside(evidence.graph, edge))
 
 
 def included(difference: Difference, evidence: Evidence) -> bool:
@@ -200,18 +195,33 @@ def _has_conditional_path(graph: WeftGraph, edge: Edge) -> bool:
     return _CONDITIONAL_PATH.search(b" ".join(above)) is not None
 
 
-def _is_conditional(graph: WeftGraph, path: str) -> bool:
-    """Whether a `mod` that holds the file has a condition of its own, or stands in a macro call that gives it one."""
-    for edge in _holding(graph, path):
-        text = _text(graph, edge.importer)
-        end = text.lines[edge.line] if edge.line < len(text.lines) else len(text.plain)
-        start = text.lines[edge.line - 1]
-        before = max((match.end() for match in _ITEM_END.finditer(text.plain, 0, start)), default=0)
-        if _CONDITION.search(text.plain, before, end):
-            return True
-        if any(call.start <= start < call.end for call in text.calls() if not call.own):
-            return True
-    return False
+def _beside(graph: WeftGraph, edge: Edge) -> Iterator[str]:
+    """The files of conditional modules that stand beside the conditional module of an imported file."""
+    for holding in _holding(graph, edge.imported):
+        if _is_conditional(graph, holding):
+            for other in graph.edges_of(holding.importer):
+                if other.kind is EdgeKind.MODULE and other.imported != edge.imported and _is_conditional(graph, other):
+                    yield other.imported
+
+
+def _beneath(graph: WeftGraph, path: str) -> set[str]:
+    seen, work = {path}, [path]
+    while work:
+        below = {edge.imported for edge in graph.edges_of(work.pop()) if edge.kind is EdgeKind.MODULE} - seen
+        seen |= below
+        work += below
+    return seen
+
+
+def _is_conditional(graph: WeftGraph, edge: Edge) -> bool:
+    """Whether a `mod` has a condition of its own, or stands in a macro call that gives it one."""
+    text = _text(graph, edge.importer)
+    end = text.lines[edge.line] if edge.line < len(text.lines) else len(text.plain)
+    start = text.lines[edge.line - 1]
+    before = max((match.end() for match in _ITEM_END.finditer(text.plain, 0, start)), default=0)
+    return _CONDITION.search(text.plain, before, end) is not None or any(
+        call.start <= start < call.end for call in text.calls() if not call.own
+    )
 
 
 @lru_cache(maxsize=256)

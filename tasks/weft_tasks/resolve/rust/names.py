@@ -297,4 +297,5 @@ def _sees_private(origin: Module, module: Module) -> bool:
     """Whether code of `origin` lies in `module`, and so sees what is private there."""
     if origin.crate is not module.crate and origin.crate.base is not module.crate:
         return False
-    return not module.path or origin.path == module.path or origin.path.startswith(f"{module.path}::")
+    # Paths from the root are asked as from there, whoever writes them; only who may see what they name does.
+    return not origin.path or not module.path or f"{origin.path}::".startswith(f"{module.path}::")
