@@ -477,6 +477,14 @@ SCRIPTS: Sequence[Script] = (
     Script("names of odd bytes", "python", [
         [Write("lib/\u00fcml\u00e4ut.py", "import app\n"), Append("lib/tools.py", "import lib.\u00fcml\u00e4ut\n")], [Write(os.fsdecode(b"lib/\xff.py"), "import app\n")], [Delete(os.fsdecode(b"lib/\xff.py"))],
     ]),
+    Script("what other files say of themselves", "mixed", [
+        [Write("src/app/missing.py", ""), Write("tests/test_core.py", "from app import missing\nfrom app.sub import *\nfrom app.sub import leaf_name, other\n")],
+        [Write("src/app/__init__.py", "from .core import run\nmissing = 2\n")], [Write("src/app/__init__.py", "from .core import *\n")], [Append("src/app/core.py", "missing = 3\n")],
+        [Write("src/app/sub/leaf.py", "__all__ = ['other']\nother = 1\n")], [Write("src/app/sub/leaf.py", "from ..util import helper as other\n")], [Write("src/app/sub/__init__.py", "def __getattr__(name): ...\n")],
+        [Write("crates/base/src/lib.rs", "pub mod model;\npub mod deep;\npub use deep::Deep as Thing;\n")], [Write("crates/base/src/lib.rs", "pub mod model;\npub mod deep;\npub use deep::inner::Leaf as Thing;\npub use model::Thing as Deep;\n")],
+        [Write("crates/base/src/deep/mod.rs", "pub mod inner { pub struct Leaf; }\n")], [Write("crates/base/src/model.rs", "pub mod deep;\npub use crate::deep::inner as moved;\n")],
+        [Delete("svc/api/api.go"), Delete("svc/api/more.go"), Write("svc/api/in_test.go", "package api\n")], [Write("svc/api/in_test.go", "package api_test\n")], [Write("svc/api/in_test.go", "package api\n")],
+    ]),
     Script("what patterns match", "mixed", [
         [Write("svc/internal/db/db.go", 'package db\n\nimport _ "embed"\n\n//go:embed *.sql all:data\nvar Files embed.FS\n'), Write("packages/web/src/main.ts", 'const pages = import.meta.glob("./widgets/**/*.ts");\n')],
         [Write("svc/internal/db/other.sql", "select 2;\n")], [Write("packages/web/src/widgets/one.ts", "")], [Write("svc/internal/db/data/deep/x.txt", "")], [Write("packages/web/src/widgets/deep/two.ts", "")],
