@@ -137,6 +137,14 @@ def test_a_lockfile_that_cannot_be_read_affects_all_importers_of_packages(reposi
     assert strong(last(repository)) == strong(change)
 
 
+@pytest.mark.parametrize(("size", "limit"), [(9 << 20, 8 << 20), (17 << 20, 16 << 20)])
+def test_a_lockfile_that_is_too_large_is_a_problem(repository: Repository, size: int, limit: int) -> None:
+    files = TYPESCRIPT | {"package-lock.json": npm_lock()}
+    change = edited(repository, files, {"package-lock.json": npm_lock() + " " * size})
+    assert strong(change)["other.ts"] == Cause(CauseKind.LOCKFILE, "package-lock.json")
+    assert [each.message for each in change.new.run.problems] == [f"larger than {limit} bytes"]
+
+
 def test_a_lockfile_that_comes_or_goes_moves_all_that_it_locks(repository: Repository) -> None:
     change = edited(repository, TYPESCRIPT, {"package-lock.json": npm_lock()})
     assert strong(change)["other.ts"] == moved("package-lock.json", "other", "", "3.0.0")

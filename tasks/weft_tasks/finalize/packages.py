@@ -23,6 +23,7 @@ from weft_storage.model.languages import Family, Language, family_of
 from weft_storage.model.paths import ancestors, parent
 from weft_storage.model.runs import ImporterRow, StoredFacts
 from weft_storage.model.states import Cause, CauseKind
+from weft_tasks.finalize.records import MANIFEST_LIMIT
 from weft_tasks.locks import Extent, Format, Lock, Role, folder_of, format_of, read_lock
 from weft_tasks.locks.base import unreadable
 from weft_tasks.locks.comparison import Move, Moves, same_versions
@@ -72,7 +73,11 @@ def remember_locks(
     found: dict[bytes, StoredFacts] = {}
     for path, key in sorted(keys.items()):
         if key is not None and key not in known and key not in found:
+            if records[path].content.size > MANIFEST_LIMIT:
+                found[key] = _facts(key, unreadable(f"larger than {MANIFEST_LIMIT} bytes"))
+                continue
             source = read(path)
+            # A file that changed since it was identified says nothing of what it was.
             if source is not None and blake3(source).digest(_KEY_BYTES) == records[path].content.digest:
                 found[key] = _facts(key, read_lock(forms[path], source))
     store.put_facts(found.values())
