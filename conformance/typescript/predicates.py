@@ -477,30 +477,42 @@ def _has_versions(edge: Edge, graph: WeftGraph) -> bool:
 def _options(path: str, graph: WeftGraph) -> dict[str, object]:
     """The compiler options of a configuration and of those that it extends by relative paths."""
     found: dict[str, object] = {}
-    pending, seen = [path], {path}
-    while pending:
-        each = pending.pop()
-        raw = read(each, graph)
-        found = {**mapping(raw.get("compilerOptions")), **found}
-        for extended in leaves(raw.get("extends")):
+    for each in _with_extended(path, graph):
+        found = {**mapping(read(each, graph).get("compilerOptions")), **found}
+    return found
+
+
+def _with_extended(path: str, graph: WeftGraph) -> list[str]:
+    """A configuration and those that it extends by relative paths, nearest first."""
+    found = [path]
+    for each in found:
+        for extended in leaves(read(each, graph).get("extends")):
             place = join(parent(each), extended) or ""
             place = place if place in graph.paths else f"{place}.json"
-            if place not in seen:
-                seen.add(place)
-                pending.append(place)
+            if place not in found:
+                found.append(place)
     return found
 
 
 def _aliased(specifier: str, importer: str, graph: WeftGraph) -> tuple[list[str], str]:
     """The folders that the longest prefix in `paths` of the nearest tsconfig.json with one stands for, and the rest."""
-    for folder in ancestors(importer):
-        paths = mapping(mapping(read(f"{folder}/tsconfig.json".lstrip("/"), graph).get("compilerOptions")).get("paths"))
+    for above in ancestors(importer):
+        folder, paths = _paths(f"{above}/tsconfig.json".lstrip("/"), graph)
         fitting = [key for key in paths if key.endswith("*") and specifier.startswith(key[:-1])]
         if fitting:
             best = max(fitting, key=len)
             found = (join(folder, each.rstrip("*")) for each in leaves(paths[best]))
             return [each for each in found if each is not None], specifier[len(best) - 1 :]
     return [], specifier
+
+
+def _paths(config: str, graph: WeftGraph) -> tuple[str, dict[str, object]]:
+    """`paths` of a configuration, or of one that it extends, and the folder that they are relative to."""
+    for each in _with_extended(config, graph):
+        options = mapping(read(each, graph).get("compilerOptions"))
+        if "paths" in options:
+            return join(parent(each), str(options.get("baseUrl", "."))) or "", mapping(options["paths"])
+    return "", {}
 
 
 def _mapped(specifier: str, importer: str, graph: WeftGraph) -> str | None:
