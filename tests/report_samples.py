@@ -39,6 +39,7 @@ from weft_storage.model.history import ComponentChange, ComponentChangeKind, Gra
 from weft_storage.model.languages import Family
 from weft_storage.model.runs import Problem, Run, RunState
 from weft_storage.model.states import AffectedFile, Cause, CauseKind
+from weft_storage.model.work import WorkProgress
 
 ORDINARY = ("pkg/a.py", "pkg/b.py", "pkg/c.py")
 
@@ -154,7 +155,11 @@ def sample_documents(names: Sequence[str]) -> dict[str, msgspec.Struct]:
             first, [run, sample_run(first, id=13, state=RunState.FAILED, error=second, finished=0.0)]
         ),
         "scan": scan_document(run, [Finding(kind="cycles", message=second)]),
-        "status": status_document(run, [FileRecord(first, FileStatus.SKIPPED, NO_CONTENT, reason=second)]),
+        "status": status_document(
+            msgspec.structs.replace(run, error=first),
+            [FileRecord(first, FileStatus.SKIPPED, NO_CONTENT, reason=second)],
+            WorkProgress(4, 3, 1, 0, 9, 2, 100, 20, 0, 1, (first, second), 0.5),
+        ),
         "store": StoreDocument(url=f"sqlite:///{first}", stats={"facts": 3, "bytes": 4096}),
         "symbols": symbols_document(first, 12, first, [declaration_entry(declaration, [Use(importer=second, line=4)])]),
         "unresolved": unresolved_document(first, 12, [unresolved, external]),

@@ -1,5 +1,6 @@
 """Distributed scans: workers in processes of their own give the graph that this machine would have given."""
 
+import json
 import os
 import signal
 import subprocess
@@ -304,6 +305,33 @@ class TestResume:
             resume(shared, PROJECT, run.id)
         with pytest.raises(UsageError, match="is not in the store"):
             resume(shared, PROJECT, run.id + 1)
+
+
+def test_a_run_under_way_is_followed_from_elsewhere(
+    monorepo: Repository, shared: Store, postgres_url: str, redis_url: str
+) -> None:
+    options = ["--store", postgres_url, "--project", PROJECT]
+    command = [sys.executable, "-m", "weft", "scan", str(monorepo.root), *options, "--broker", redis_url]
+    work = work_of(shared)
+    orchestrator = subprocess.Popen([*command, "--inline-below", "1", "-q"], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (unfinished := work.unfinished(PROJECT)) or not work.progress(unfinished[0]).batches:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    status = [sys.executable, "-m", "weft", "status", *options, "--format", "json"]
+    run_id = work.unfinished(PROJECT)[0]
+    under_way = json.loads(subprocess.run([*status, str(run_id)], check=True, capture_output=True).stdout)
+    assert (under_way["status"], under_way["progress"]["files_done"]) == ("running", 0)
+    assert under_way["progress"]["batches"] == under_way["progress"]["open_batches"] > 0
+    watching = subprocess.Popen([*status, "--watch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with running_worker(postgres_url, redis_url):
+        printed, shown = watching.communicate(timeout=60)
+        assert orchestrator.wait(timeout=60) == 0
+    over = json.loads(printed)
+    assert (over["run"], over["status"], over["progress"]) == (run_id, "published", None)
+    assert shown.startswith(b"extract: ")
+    unknown = subprocess.run([*status, "99"], capture_output=True)
+    assert (unknown.returncode, unknown.stderr.count(b"\n")) == (2, 1)
 
 
 def test_ctrl_c_cancels_the_run_and_its_batches(

@@ -3,12 +3,14 @@
 import os
 import secrets
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
 
 from weft.cli.options import (
     EXIT_FINDINGS,
+    Voice,
     broker_option,
     choose_project,
     common,
@@ -26,6 +28,9 @@ from weft.cli.scan import TerminalProgress, interruptions
 
 if TYPE_CHECKING:
     from weft.verification import SampleSize
+    from weft_storage.backends import Store
+    from weft_storage.model.runs import Run
+    from weft_storage.model.work import WorkProgress
 
 EXIT_UNHEALTHY = 2
 
@@ -41,12 +46,8 @@ def runs(limit: int, output_format: str, store_url: str | None, project: str | N
 
     speaker = voice(**talk)
     with open_for_reading(store_url) as (store, root):
-        name = project or default_project(root)
-        found = store.runs(name, limit=limit)
-        if not found:  # A project has runs before it has a graph, and without one where none ever succeeded.
-            name = choose_project(store, root, project, named_store=store_url is not None)
-            found = store.runs(name, limit=limit)
-        say(to_text(runs_document(name, found), runs_text, output_format, speaker))
+        name = _project_with_runs(store, root, project, named_store=store_url is not None)
+        say(to_text(runs_document(name, store.runs(name, limit=limit)), runs_text, output_format, speaker))
 
 
 @click.command(
@@ -86,18 +87,84 @@ def diff(
         say(to_text(document, diff_text, output_format, speaker))
 
 
-@click.command(epilog="\b\nExample:\n  weft status --format json\n")
+@click.command(
+    epilog="""\b
+Examples:
+  weft status --format json
+  weft status 42 --watch                         follow a distributed run from any machine
+"""
+)
+@click.argument("run_id", type=click.IntRange(min=1), metavar="[RUN]", required=False)
+@click.option("--watch", is_flag=True, help="Follow a run that is under way (the newest one) until it is over.")
 @json_or_text
 @common
-def status(output_format: str, store_url: str | None, project: str | None, **talk: bool) -> None:
-    """The last published run: what it covered, what it skipped, what it could not read."""
+def status(
+    run_id: int | None, watch: bool, output_format: str, store_url: str | None, project: str | None, **talk: bool
+) -> None:
+    """A run, by default the last published one: what it covered, what it skipped, what it could not read."""
     from weft.report.documents import status_document
     from weft.report.text import status_text
+    from weft_storage.model.runs import RunState
 
     speaker = voice(**talk)
-    with open_view(store_url, project) as view:
-        document = status_document(view.run, view.records.values())
-        say(to_text(document, status_text, output_format, speaker))
+    if run_id is None and not watch:
+        with open_view(store_url, project) as view:
+            document = status_document(view.run, view.records.values())
+    else:
+        with open_for_reading(store_url) as (store, root):
+            name = _project_with_runs(store, root, project, named_store=store_url is not None)
+            run = _run_of(store, name, run_id)
+            if watch:
+                run = _watch(store, run, speaker)
+            published = run.state in (RunState.PUBLISHED, RunState.INCOMPLETE)
+            document = status_document(run, store.files(name, at=run.id) if published else (), _progress_of(store, run))
+    say(to_text(document, status_text, output_format, speaker))
+
+
+def _project_with_runs(store: "Store", root: str, project: str | None, *, named_store: bool) -> str:
+    """A project has runs before it has a graph, and without one where none ever succeeded."""
+    name = project or default_project(root)
+    return name if store.runs(name, limit=1) else choose_project(store, root, project, named_store=named_store)
+
+
+def _run_of(store: "Store", project: str, run_id: int | None) -> "Run":
+    """The run of an id, or the newest."""
+    from weft_storage.model.errors import UsageError
+
+    found = next((run for run in store.runs(project) if run_id in (None, run.id)), None)
+    if found is None:
+        raise UsageError(f"run {run_id}", f"is no run of project '{project}'", "see `weft runs`")
+    return found
+
+
+def _progress_of(store: "Store", run: "Run") -> "WorkProgress | None":
+    """How far the batches of a run are, where it is under way and has some."""
+    from weft_storage.model.runs import RunState
+
+    work = getattr(store, "work", None)
+    progress: WorkProgress | None = work.progress(run.id) if work and run.state is RunState.RUNNING else None
+    return progress if progress and progress.batches else None
+
+
+_BETWEEN_LOOKS = 1.0
+
+
+def _watch(store: "Store", run: "Run", speaker: Voice) -> "Run":
+    """Show how far a run is until it is over."""
+    from weft_storage.model.runs import RunState
+
+    with interruptions() as interruption, TerminalProgress(speaker, interruption) as bar:
+        shown = False
+        while run.state is RunState.RUNNING:
+            progress = _progress_of(store, run)
+            if progress and not shown:
+                bar.begin("extract", progress.files)
+                shown = True
+            if progress:
+                bar.advance(progress.files_done)
+            time.sleep(_BETWEEN_LOOKS)
+            run = _run_of(store, run.project, run.id)
+    return run
 
 
 def _sample_size(context: click.Context, parameter: click.Parameter, value: str | None) -> "SampleSize | None":

@@ -20,6 +20,7 @@ from weft_storage.model.history import ComponentChange, ComponentChangeKind, Gra
 from weft_storage.model.languages import Family
 from weft_storage.model.runs import Problem, Run, RunState
 from weft_storage.model.states import AffectedFile, Cause, CauseKind
+from weft_storage.model.work import WorkProgress
 
 Time: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 """ISO 8601, UTC, milliseconds."""
@@ -392,8 +393,23 @@ class SkippedFile(msgspec.Struct, frozen=True, kw_only=True, order=True):
     reason: str
 
 
+class ProgressEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the batches of a distributed run are; `workers` hold or held one, nothing moved for `idle` seconds."""
+
+    batches: int
+    open_batches: int
+    files: int
+    files_done: int
+    failures: int
+    workers: tuple[str, ...]
+    idle: float
+
+
 class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The last published run: how far it got, and how well it understood the repository."""
+    """A run, the last published one unless another was asked for: how far it got, how well it understood the files.
+
+    `error` says why a run failed or was cancelled; `progress` is null but for a distributed run under way.
+    """
 
     schema: Literal["weft/status/1"] = "weft/status/1"
     project: str
@@ -412,6 +428,8 @@ class StatusDocument(msgspec.Struct, frozen=True, kw_only=True):
     coverage: dict[str, dict[str, int]]
     skipped: tuple[SkippedFile, ...]
     problems: tuple[Problem, ...]
+    error: str
+    progress: ProgressEntry | None
 
 
 class DifferenceKind(StrEnum):
@@ -756,8 +774,8 @@ def _component_change(change: ComponentChange) -> ComponentChangeEntry:
     )
 
 
-def status_document(run: Run, files: Iterable[FileRecord]) -> StatusDocument:
-    """The document of a published run; `files` are its records, of which the skipped ones are shown."""
+def status_document(run: Run, files: Iterable[FileRecord] = (), progress: WorkProgress | None = None) -> StatusDocument:
+    """The document of a run; `files` are its records, of which the skipped ones are shown."""
     skipped = (SkippedFile(path=each.path, reason=each.reason) for each in files if each.status is FileStatus.SKIPPED)
     return StatusDocument(
         project=run.project,
@@ -776,6 +794,20 @@ def status_document(run: Run, files: Iterable[FileRecord]) -> StatusDocument:
         coverage=run.coverage,
         skipped=tuple(sorted(skipped)),
         problems=tuple(sorted(run.problems)),
+        error=run.error,
+        progress=_progress(progress) if progress else None,
+    )
+
+
+def _progress(progress: WorkProgress) -> ProgressEntry:
+    return ProgressEntry(
+        batches=progress.batches,
+        open_batches=progress.open_batches,
+        files=progress.files,
+        files_done=progress.files_done,
+        failures=progress.failures,
+        workers=tuple(sorted(progress.workers)),
+        idle=round(progress.idle, 3),
     )
 
 

@@ -28,6 +28,7 @@ from weft.report.documents import (
     EdgeEntry,
     OrderDocument,
     OutsideEntry,
+    ProgressEntry,
     RunEntry,
     RunsDocument,
     ScanDocument,
@@ -191,11 +192,21 @@ def status_text(document: StatusDocument, style: Style = plain) -> str:
         style(title, _STATES.get(document.status, Role.WARN)),
         f"  {'root':<10}  {printable(document.root)}",
         f"  {'time':<10}  {_time(document.started)} to {_time(document.finished)} UTC",
+        *([f"  {'error':<10}  {printable(document.error)}"] if document.error else []),
+        *_progress(document.progress),
         *_figures(document, style),
         *_coverage(document.coverage, style),
         *_skipped(Counter(each.reason for each in document.skipped), style),
         *_problems(document.problems, style),
     )
+
+
+def _progress(progress: ProgressEntry | None) -> Iterator[str]:
+    if progress:
+        done = progress.batches - progress.open_batches
+        files = f"{progress.files_done:,} of {_many(progress.files, 'file')}"
+        yield f"  {'extracted':<10}  {files}, {done:,} of {progress.batches:,} batches"
+        yield f"  {'workers':<10}  {_some(progress.workers) or 'none yet'}; nothing moved for {progress.idle:.0f} s"
 
 
 def verify_text(document: VerifyDocument, style: Style = plain) -> str:
