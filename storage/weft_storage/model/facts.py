@@ -61,7 +61,7 @@ class Import(msgspec.Struct, frozen=True, array_like=True, gc=False):
     names taken from it, as the imported file calls them; `*` for all of them, `default` for a default
     export. `line` counts from 1. `scope` is where in the file it stands, for languages in which that changes
     the meaning (Rust: the path of inline modules, `a::b`). `detail` is what else its resolution needs
-    (Rust: the value of `#[path]`); both are empty elsewhere.
+    (Rust: the value of `#[path]`).
     """
 
     specifier: str
