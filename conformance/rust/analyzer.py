@@ -6,6 +6,7 @@ tokens the pairs are put together by the contract: each leaf leads to the file o
 the file that defines what it finally names.
 """
 
+import bisect
 import json
 import os
 import re
@@ -118,12 +119,17 @@ class _Found:
 
 
 class _Silence:
-    """The lines that rust-analyzer says nothing of: attributes, macro definitions, calls of macros that it lacks."""
+    """The lines that rust-analyzer says nothing of: attributes, definitions of macros, and calls of macros that it lacks
+    or cannot expand, as their expansion needs a procedural macro: it tells of no token in them.
+    """
 
     def __init__(self, text: Text, places: Mapping[tuple[int, int], Place]) -> None:
+        known = sorted(text.position(*at) for at in places)
         spans = list(text.attributes())
-        unknown = (each for each in text.calls() if each.own or places.get(_at(text, each.name_at)) is None)
-        spans += [(each.start, each.end) for each in unknown]
+        for call in text.calls():
+            heard = bisect.bisect_left(known, call.start) < bisect.bisect_left(known, call.end)
+            if call.own or not heard or _at(text, call.name_at) not in places:
+                spans.append((call.start, call.end))
         self._lines = {line for start, end in spans for line in range(text.line(start), text.line(end - 1) + 1)}
 
     def covers(self, line: int) -> bool:
