@@ -119,8 +119,9 @@ class _Found:
 
 
 class _Silence:
-    """The lines that rust-analyzer says nothing of: attributes, definitions of macros, and calls of macros that it lacks
-    or cannot expand, as their expansion needs a procedural macro: it tells of no token in them.
+    """The lines that rust-analyzer says nothing of: attributes, definitions of macros, calls of macros that it lacks.
+
+    Nor does it tell of a token in a call that it cannot expand, as where that needs a procedural macro.
     """
 
     def __init__(self, text: Text, places: Mapping[tuple[int, int], Place]) -> None:
