@@ -1,5 +1,8 @@
 """Affected units: what a change of a declaration affects within files, in four languages."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -260,3 +263,30 @@ def test_layout_is_no_meaning(language: Language, before: str, after: str) -> No
 )
 def test_meaning_is_no_layout(language: Language, before: str, after: str) -> None:
     assert changed_names(symbols(before, language), symbols(after, language)) == {"f"}
+
+
+def test_the_command_lists_declarations_and_leaves_out_files_without_any(tmp_path: Path) -> None:
+    repository = Repository(tmp_path, open_store("memory://"))
+    repository.git("init", "--quiet")
+    repository.write(PYTHON)
+    repository.commit()
+    repository.write({"lib.py": PYTHON["lib.py"].replace("os.name", "os.sep  # what separates")})
+
+    def weft(*arguments: str) -> str:
+        command = [sys.executable, "-m", "weft", *arguments]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    assert weft("affected", "--since", "HEAD", "--symbols") == (
+        "lib.py  modified\n    three\nuses_three.py  dependent\n    name\n"
+    )
+    assert weft("affected", "--since", "HEAD", "--symbols", "--format", "paths") == "lib.py\nuses_three.py\n"
+    documented = json.loads(weft("affected", "--since", "HEAD", "--symbols", "--format", "json"))["files"]
+    assert [each["symbols"] for each in documented] == [["three"], ["name"]]
+    repository.write({"lib.py": PYTHON["lib.py"] + "\n# nothing else\n"})
+    assert weft("affected", "--since", "HEAD", "--symbols", "--format", "paths") == ""
+    assert len(weft("affected", "--since", "HEAD", "--format", "paths").split()) == 5
+    repository.commit()
+    weft("scan")
+    repository.write({"lib.py": PYTHON["lib.py"].replace("return 1", "return 2")})
+    weft("scan")
+    assert "uses_two.py  dependent\n    User\n" in weft("affected", "--symbols")

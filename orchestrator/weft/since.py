@@ -3,7 +3,7 @@
 No earlier scan of either is needed. What is published in the store stays.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from weft.configuration import settings_of
 from weft.pipeline import Options, analyze
 from weft.queries import GraphView
 from weft.queries.affected import Change, last_change
+from weft.snapshot import ContentError, take_snapshot
 from weft_storage.backends import Store
 from weft_storage.backends.branch import Branch
 from weft_storage.backends.overlay import Overlay
@@ -54,6 +55,20 @@ def _analyze_beside(
     for each in options:
         analyze(overlay, root, settings_of(root, each.rev), each)
     return overlay
+
+
+@contextmanager
+def sources(root: str, rev: str | None) -> Iterator[Callable[[str], bytes | None]]:
+    """A reader of the files of a commit, or of the work tree; it gives None for what cannot be read."""
+    with take_snapshot(root, rev=rev, settings=settings_of(root, rev)).contents() as contents:
+
+        def read(path: str) -> bytes | None:
+            try:
+                return contents.read(path)
+            except ContentError:
+                return None
+
+        yield read
 
 
 def read_since(root: str, since: str, rev: str | None = None) -> Comparison:

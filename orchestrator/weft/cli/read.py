@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ Examples:
   weft affected                                  what the last scan found
   weft affected --since origin/main --why        what the work tree changes against a branch
   weft affected --since origin/main...           the same, without what the branch has got since
+  weft affected --since origin/main... --symbols   only what mentions the declarations that changed
   git diff --name-only | weft affected --stdin --format paths
 """
 )
@@ -56,6 +57,7 @@ Examples:
 @click.option("--direct", is_flag=True, help="Only changed files and those that import them.")
 @click.option("--weak", is_flag=True, help="Follow type-only and string edges too.")
 @click.option("--why", "with_reasons", is_flag=True, help="Show a shortest chain of imports, and what changed.")
+@click.option("--symbols", is_flag=True, help="Only files with affected declarations, and these: finer than files.")
 @click.option("-z", "null_separated", is_flag=True, help="With --format paths: end each path with NUL.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="With --since: extractor processes.")
 @format_option("text", "json", "paths")
@@ -73,6 +75,7 @@ def affected(
     direct: bool,
     weak: bool,
     with_reasons: bool,
+    symbols: bool,
     null_separated: bool,
     jobs: int | None,
     output_format: str,
@@ -90,16 +93,20 @@ def affected(
         raise click.UsageError("--since, --run and files exclude each other")
     if rev is not None and since is None:
         raise click.UsageError("--rev goes with --since")
+    if symbols and (by_files or weak or direct):
+        raise click.UsageError("--symbols goes with --since, --run or nothing, without --weak and --direct")
     with ExitStack() as stack:
         if since is not None:
-            change = stack.enter_context(_change_since(since, rev, store_url, project, jobs))
+            change, sides = stack.enter_context(_change_since(since, rev, store_url, project, jobs))
         else:
             view = stack.enter_context(open_view(store_url, project, at=run_id))
             paths = [repository_path(view, file) for file in (*files, *more_files)]
             paths += _paths_from_stdin(view, speaker) if from_stdin else []
             change = change_of(view, paths) if by_files else last_change(view)
+            sides = _sides_of(view)
         _show_affected(
             change,
+            _affected_units(change, sides) if symbols else None,
             direct=direct,
             weak=weak,
             with_reasons=with_reasons,
@@ -116,7 +123,7 @@ def affected(
 @contextmanager
 def _change_since(
     since: str, rev: str | None, store_url: str | None, project: str | None, jobs: int | None
-) -> "Iterator[Change]":
+) -> "Iterator[tuple[Change, Sides]]":
     """What changed between a commit and the work tree (or another commit)."""
     from weft.since import changed_since, read_since
     from weft_storage.backends import open_store
@@ -128,7 +135,7 @@ def _change_since(
         open_store(store_url or default_store(root)) as store,
         changed_since(store, root, name, comparison, jobs=jobs or os.cpu_count() or 1) as change,
     ):
-        yield change
+        yield change, (root, comparison.base, comparison.rev)
 
 
 def _paths_from_stdin(view: "GraphView", speaker: Voice) -> list[str]:
@@ -148,8 +155,30 @@ def _lines_of_stdin() -> list[str]:
     return [os.fsdecode(line) for line in given.split(separator) if line]
 
 
+Sides = tuple[str, str | None, str | None]
+"""The repository's root, and the commits before a change ("" where it is not known) and after (None: the work tree)."""
+
+
+def _sides_of(view: "GraphView") -> Sides:
+    """The commits of a run and of the one before it."""
+    before = view.before()
+    return view.run.root, before.run.revision if before else "", view.run.revision if view.run.rev_argument else None
+
+
+def _affected_units(change: "Change", sides: Sides) -> "Mapping[str, Collection[str]]":
+    from weft.queries.symbol_level import affected_units
+    from weft.since import sources
+
+    root, before, after = sides
+    with ExitStack() as stack:
+        old = stack.enter_context(sources(root, before)) if before else lambda _: None
+        new = stack.enter_context(sources(root, after))
+        return affected_units(change, old, new)
+
+
 def _show_affected(
     change: "Change",
+    units: "Mapping[str, Collection[str]] | None",
     *,
     direct: bool,
     weak: bool,
@@ -165,6 +194,8 @@ def _show_affected(
     reasons = change.reasons(weak=weak) if with_reasons else {}
     strong = [(file, False) for file in found.files]
     files = strong + ([(file, True) for file in found.weak] if weak else [])
+    if units is not None:
+        files = [(file, is_weak) for file, is_weak in files if file.path in units]
     if output_format == "paths":
         end = "\0" if null_separated else "\n"
         say("".join(f"{path}{end}" for path in sorted(file.path for file, _ in files)))
@@ -173,7 +204,9 @@ def _show_affected(
     for file, is_weak in files:
         why = reasons.get(file.path)
         seed = why.seed if why else None
-        entries.append(affected_entry(file, weak=is_weak, why=why.path if why else (), seed=seed))
+        path = why.path if why else ()
+        names = None if units is None else units[file.path]
+        entries.append(affected_entry(file, weak=is_weak, why=path, seed=seed, symbols=names))
     document = affected_document(change.new.project, change.new.run.id, entries)
     say(to_text(document, affected_text, output_format, speaker))
 

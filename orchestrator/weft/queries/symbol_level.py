@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from blake3 import blake3
+
 from weft.queries.affected import Change
 from weft.queries.view import GraphView
 from weft_storage.backends import Part
@@ -143,7 +145,9 @@ class _Sides:
         if record.status is not FileStatus.ANALYZED or record.language is None:
             return OPAQUE
         source = read(record.path)
+        if source is None or blake3(source).digest(len(record.content.digest)) != record.content.digest:
+            return OPAQUE
         facts = next(iter(view.store.facts([record_key(record)], Part.DECLARATIONS)), None)
-        if source is None or facts is None:
+        if facts is None:
             return OPAQUE
         return read_symbols(source, record.language, decode_declarations(facts.declarations))

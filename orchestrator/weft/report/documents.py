@@ -149,7 +149,8 @@ class AffectedEntry(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """An affected file. `strength` is weak where only weak edges lead to it, or only types moved.
 
     `why`, where it was asked for, is a shortest chain of edges from the file to one that is affected by itself;
-    `because` is what changed there, null for a dependent where it was not asked for.
+    `because` is what changed there, null for a dependent where it was not asked for. `symbols`, null where it was not
+    asked for, are the affected top-level declarations, "" for the code between them; `*` alone is the whole file.
     """
 
     path: str
@@ -158,6 +159,7 @@ class AffectedEntry(msgspec.Struct, frozen=True, kw_only=True, order=True):
     strength: Strength
     why: tuple[EdgeEntry, ...]
     because: Because | None
+    symbols: tuple[str, ...] | None
 
 
 class AffectedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -575,7 +577,12 @@ def scan_document(run: Run, findings: Iterable[Finding] = ()) -> ScanDocument:
 
 
 def affected_entry(
-    file: AffectedFile, *, weak: bool, why: Iterable[Edge] = (), seed: AffectedFile | None = None
+    file: AffectedFile,
+    *,
+    weak: bool,
+    why: Iterable[Edge] = (),
+    seed: AffectedFile | None = None,
+    symbols: Iterable[str] | None = None,
 ) -> AffectedEntry:
     """An affected file; `why` leads from it to `seed`, a file that is affected by itself."""
     return AffectedEntry(
@@ -585,6 +592,7 @@ def affected_entry(
         strength=Strength.WEAK if weak else Strength.STRONG,
         why=_in_order(why),
         because=_because(file) or (_because(seed) if seed else None),
+        symbols=None if symbols is None else tuple(sorted(symbols)),
     )
 
 

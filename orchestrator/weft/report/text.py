@@ -327,6 +327,11 @@ def _affected(entry: AffectedEntry, style: Style) -> Iterator[str]:
         yield style(f"{chain}: {because}" if because else chain, Role.DIM)
     elif because and entry.change is None:
         yield style(f"    {because}", Role.DIM)
+    if entry.symbols:
+        yield f"    {', '.join(_SYMBOLS.get(name) or printable(name) for name in entry.symbols)}"
+
+
+_SYMBOLS = {"*": "the whole file", "": "(code that runs on loading)"}
 
 
 def _because(because: Because) -> str:
