@@ -95,7 +95,7 @@ def import_map(difference: Difference, evidence: Evidence) -> bool:
     mapped = _mapped(edge.specifier, edge.importer, evidence.graph)
     if mapped is not None and not _OUTSIDE.match(mapped):
         return _means(mapped, difference.imported)
-    wanted = re.sub(r"^jsr:/?((?:@[^/]+/)?[^/@]+)(?:@[^/]+)?", r"\1", mapped) if mapped else edge.specifier
+    wanted = re.sub(r"^jsr:/?((?:@[^/]+/)?[^/@]+)(?:@[^/]+)?", r"\1", mapped or edge.specifier)
     return difference.imported in set(_deno_entries(wanted, edge.importer, evidence.graph))
 
 
@@ -315,6 +315,11 @@ def extension_added(difference: Difference, evidence: Evidence) -> bool:
     return any(difference.imported.startswith(f"{entry}.") and entry not in graph.paths for entry in found)
 
 
+def types_package(difference: Difference, evidence: Evidence) -> bool:
+    """The declaration lies in a checked-in `@types`, which oxc-resolver knows nothing of."""
+    return "node_modules/@types/" in difference.imported and _compiler_agrees(difference, evidence)
+
+
 def own_output(difference: Difference, evidence: Evidence) -> bool:
     """A file of the package itself is named by its output; Weft and the compiler take the source, built or not."""
     if not _compiler_agrees(difference, evidence):
@@ -368,6 +373,7 @@ PREDICATES: Mapping[str, Predicate] = {
         option_unknown,
         source_written,
         extension_added,
+        types_package,
         own_output,
         not_owned,
     )
