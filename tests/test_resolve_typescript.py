@@ -365,6 +365,7 @@ def test_a_checked_in_package_is_looked_for_past_the_manifest_that_asks_for_it()
         "@scope/bare/lib/a": ["app/node_modules/@scope/bare/lib/a.js"],
         "bare/none": [],
         ".bin/tool": [],
+        "loose": ["app/node_modules/loose.js"],
     }.items():
         assert [each.path for each in resolve(files, specifier, "app/src/a.ts").targets] == expected
 

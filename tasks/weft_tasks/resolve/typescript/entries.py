@@ -117,6 +117,9 @@ def source_of_output(probe: Probe, folder: str, paths: Iterable[str]) -> str | N
 
 
 def _root_file(probe: Probe, package: Package) -> str | None:
+    installed = probe.compiled(package.folder) if "node_modules/" in package.folder else None
+    if installed is not None:  # A file beats a folder in node_modules too.
+        return installed
     return _by_fields(probe, package) or probe.indexed(package.folder) or _source_of_subpath(probe, package, ".")
 
 

@@ -24,6 +24,7 @@ from weft_tasks.resolve.typescript.manifests import (
     text,
     texts,
 )
+from weft_tasks.resolve.typescript.probing import split_suffix
 
 Reader: TypeAlias = Callable[[bytes], dict[str, Any]]
 
@@ -305,7 +306,7 @@ def _is_installed(path: str) -> bool:
 
 
 def _installed_folders(paths: Iterable[str]) -> Iterator[str]:
-    """The folders directly in a node_modules (or in a scope there) that hold files, with a manifest or without."""
+    """What lies directly in a node_modules (or in a scope there): folders with a manifest or without, files' stems."""
     for path in paths:
         before, folder, inside = path.rpartition("node_modules/")
         if folder and (not before or before.endswith("/")) and not inside.startswith("."):
@@ -313,6 +314,8 @@ def _installed_folders(paths: Iterable[str]) -> Iterator[str]:
             count = 2 if inside.startswith("@") else 1
             if len(parts) > count:
                 yield before + folder + "/".join(parts[:count])
+            elif len(parts) == count and parts[-1].endswith((".js", ".cjs", ".mjs", ".ts")):
+                yield before + folder + split_suffix(inside)[0]
 
 
 def _shared(one: str, other: str) -> int:
