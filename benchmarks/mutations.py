@@ -61,13 +61,13 @@ def affected(clone: Path, *options: str) -> dict[str, list[str] | None]:
 
 
 def missed(tests: set[tuple[str, str]], units: dict[str, list[str] | None]) -> list[str]:
-    """Failing tests that a result does not hold."""
-    found = []
-    for path, name in sorted(tests):
-        symbols = units.get(path, [])
-        if symbols is not None and not {"*", "", name} & set(symbols):
-            found.append(f"{path}::{name}")
-    return found
+    """Failing tests that a result does not hold. A file that cannot be loaded fails with any of its tests."""
+    return [f"{path}::{name}" for path, name in sorted(tests) if not _holds(units, path, name)]
+
+
+def _holds(units: dict[str, list[str] | None], path: str, name: str) -> bool:
+    symbols = units.get(path, [])
+    return symbols is None or bool({"*", "", name} & set(symbols) if name else symbols)
 
 
 def main() -> None:

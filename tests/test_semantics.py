@@ -1,4 +1,4 @@
-"""The documents of what is an edge: each rule names the case files that show it, and each case file is named by a rule."""
+"""The documents of what is an edge: each rule names case files that show it, each case file is named by a rule."""
 
 import re
 from pathlib import Path

@@ -11,8 +11,8 @@ class PythonInterface(msgspec.Struct, frozen=True, array_like=True, gc=False):
     A name may be in both. `dunder_all` are the literal names in `__all__`, or None without `__all__`; `open_all` says
     that it also gets names which the text does not list. `dynamic` says that the module makes names up when asked
     (`__getattr__`, or another object in its place in `sys.modules`); `open_path` that it changes its `__path__`,
-    so that further folders may hold its submodules. `search` are the folders that it adds to `sys.path`, relative to its
-    own: `<folder` before what is there, `>folder` after.
+    so that further folders may hold its submodules. `search` are the folders that it adds to `sys.path`, relative to
+    its own: `<folder` before what is there, `>folder` after.
     """
 
     bindings: tuple[str, ...] = ()
