@@ -145,9 +145,9 @@ function byTypeScript(file, project, specifier, how) {
   }
 }
 
-/** Whether the package that a file lies in has `exports`: these tell the formats of importers apart. */
+/** Whether the package in node_modules that a file lies in has `exports`: these tell the formats of importers apart. */
 function hasExports(file) {
-  for (let folder = path.dirname(file); folder.startsWith(root); folder = path.dirname(folder)) {
+  for (let folder = path.dirname(file); path.basename(folder) !== "node_modules"; folder = path.dirname(folder)) {
     const manifest = path.join(folder, "package.json");
     if (existsSync(manifest)) return JSON.parse(readFileSync(manifest, "utf8")).exports !== undefined;
   }
