@@ -208,5 +208,5 @@ def test_a_hostile_file_takes_linear_time(name: str) -> None:
 def test_the_scan_of_a_hostile_file_takes_linear_time(source: bytes) -> None:
     """Without the parser, whose scanner goes back to the start of every raw string that never ends."""
     started = time.process_time()
-    scan(source, {}, (), {})
+    scan(source, {}, (), {}, {})
     assert time.process_time() - started < 8

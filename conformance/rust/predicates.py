@@ -34,9 +34,35 @@ def patched(difference: Difference, evidence: Evidence) -> bool:
 
 
 def conditional_path(difference: Difference, evidence: Evidence) -> bool:
-    """The file is that of a `mod` whose `#[cfg_attr(…, path = …)]` names it, and of no other."""
-    edges = _holding(evidence.graph, difference.imported)
-    return bool(edges) and all(_has_conditional_path(evidence.graph, edge) for edge in edges)
+    """Every way of `mod` items to the file leads over one whose `#[cfg_attr(…, path = …)]` names a file."""
+    graph, root = evidence.graph, difference.importer
+    return difference.imported in _beneath(graph, root) - _beneath(graph, root, conditional=False)
+
+
+def of_several_crates(difference: Difference, evidence: Evidence) -> bool:
+    """A path within the crate, in a file that several crates have; the authority answers for another of them."""
+    edge = difference.edge
+    if edge is None or edge.specifier.split("::")[0] not in ("crate", "self", "super", "$crate"):
+        return False
+    trees = [tree for root in _roots(evidence.graph) if edge.importer in (tree := _beneath(evidence.graph, root))]
+    theirs = {imported for importer, imported in evidence.answers.pairs if importer == edge.importer}
+    return any(edge.imported in tree for tree in trees) and any(
+        edge.imported not in tree and not theirs.isdisjoint(tree) for tree in trees
+    )
+
+
+def macro_made_by_macro(difference: Difference, evidence: Evidence) -> bool:
+    """A macro whose `macro_rules!` stands in the definition of another one in the imported file."""
+    edge = difference.edge
+    if edge is None or edge.kind is not EdgeKind.MACRO:
+        return False
+    definitions = [call for call in _text(evidence.graph, edge.imported).calls() if call.own]
+    return any(
+        outer.start < inner.start < outer.end
+        for inner in definitions
+        if inner.own in edge.names
+        for outer in definitions
+    )
 
 
 def in_unknown_call(difference: Difference, evidence: Evidence) -> bool:
@@ -99,6 +125,8 @@ PREDICATES: Mapping[str, Predicate] = {
         conditional_path,
         in_unknown_call,
         alternative,
+        of_several_crates,
+        macro_made_by_macro,
         included,
         in_definition,
         development_cycle,
@@ -204,13 +232,21 @@ def _beside(graph: WeftGraph, edge: Edge) -> Iterator[str]:
                     yield other.imported
 
 
-def _beneath(graph: WeftGraph, path: str) -> set[str]:
+def _beneath(graph: WeftGraph, path: str, *, conditional: bool = True) -> set[str]:
+    """The files of the modules below a file, itself included; without those of conditional paths if so asked."""
     seen, work = {path}, [path]
     while work:
-        below = {edge.imported for edge in graph.edges_of(work.pop()) if edge.kind is EdgeKind.MODULE} - seen
+        edges = [edge for edge in graph.edges_of(work.pop()) if edge.kind is EdgeKind.MODULE]
+        below = {edge.imported for edge in edges if conditional or not _has_conditional_path(graph, edge)} - seen
         seen |= below
         work += below
     return seen
+
+
+def _roots(graph: WeftGraph) -> list[str]:
+    """The root files of all crates."""
+    packages = _metadata(graph).packages
+    return sorted({target.root for package in packages.values() for target in package.targets})
 
 
 def _is_conditional(graph: WeftGraph, edge: Edge) -> bool:

@@ -13,7 +13,7 @@ EXTRACTOR_VERSIONS: Mapping[Family, int] = {
     Family.PYTHON: 4,
     Family.TYPESCRIPT: 3,
     Family.GO: 2,
-    Family.RUST: 2,
+    Family.RUST: 3,
 }
 """Raised whenever the same bytes may give other facts. They stand here, not in the extractors, because a scan without
 changes must compare them and should load no grammar for that."""

@@ -9,7 +9,7 @@ from blake3 import blake3
 from tree_sitter import Node, Parser, Range
 
 from weft_storage.model.facts import Declaration, DeclarationKind, EdgeKind, FileFacts, Import
-from weft_storage.model.interfaces.rust import RustInterface
+from weft_storage.model.interfaces.rust import RustCall, RustInterface
 from weft_storage.model.languages import Language
 from weft_tasks.extract.grammar import captures, grammar_of, parser_of, query_of
 from weft_tasks.extract.rust_scan import Scan, scan
@@ -21,6 +21,7 @@ _MAX_NESTING = 64
 
 _ITEM = re.compile(rb"\b(?:mod|fn|struct|enum|union|trait|impl|type|const|static|macro_rules)\b")
 _IMPORTING_ITEM = re.compile(rb"\b(?:use|mod|extern\s+crate)\b")
+_MODULE_IN_FILE = re.compile(rb"\bmod\s+\w+\s*;")
 _TYPE_NAME = re.compile(r"(?:\w+\s*::\s*)*(?P<name>(?!(?:mut|dyn|const)\b)\w+)")
 
 _KINDS = {
@@ -47,7 +48,7 @@ def extract(source: bytes, language: Language) -> FileFacts:
     """The facts of a Rust file; what a macro call holds counts where it reads as items."""
     root = parser_of(language).parse(source).root_node
     items = _read_items(root, source, language)
-    found = scan(source, items.bodies, items.uses, items.calls)
+    found = scan(source, items.bodies, items.uses, items.calls, items.declaring)
     problems = (f"line {_first_error(root)}: not understood as Rust",) if root.has_error else ()
     return FileFacts(
         language=language,
@@ -60,13 +61,16 @@ def extract(source: bytes, language: Language) -> FileFacts:
 
 @dataclass(slots=True)
 class _Items:
-    """What the grammar shows. Positions are bytes: `bodies` of inline modules, ends of `uses`, spans of `calls`."""
+    """What the grammar shows. Positions are bytes: `bodies` of inline modules, ends of `uses`, spans of `calls`, and
+    where the items of the `declaring` macros begin, by where their definitions do."""
 
     declarations: dict[int, Declaration] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     bodies: dict[int, int] = field(default_factory=dict)
     uses: set[int] = field(default_factory=set)
     calls: dict[int, int] = field(default_factory=dict)
+    declaring: dict[int, int] = field(default_factory=dict)
+    empty_calls: dict[RustCall, None] = field(default_factory=dict)
     open: dict[str, None] = field(default_factory=dict)
 
 
@@ -107,6 +111,22 @@ def _read_item(
         yield from _in_block(node, region, source)
     else:
         yield from _declare(_KINDS[label], node, region, items, source)
+        if label == "macro":
+            yield from _in_definition(node, region, items, source, language)
+
+
+def _in_definition(node: Node, region: _Region, items: _Items, source: bytes, language: Language) -> Iterator[_Region]:
+    """The items of a macro that takes nothing and declares modules in files: it is called where they are to stand."""
+    rules = [child for child in node.children if child.type == "macro_rule"]
+    left = rules[0].child_by_field_name("left") if len(rules) == 1 else None
+    body = rules[0].child_by_field_name("right") if len(rules) == 1 else None
+    if left is None or body is None or source[left.start_byte + 1 : left.end_byte - 1].strip():
+        return
+    if region.calls >= _MAX_CALLS or not _MODULE_IN_FILE.search(source, body.start_byte, body.end_byte):
+        return
+    items.declaring[node.start_byte] = body.start_byte + 1
+    root = _parse_inside(body, source, language)
+    yield _Region(root, region.scope, region.parent, nesting=region.nesting, calls=region.calls + 1)
 
 
 def _declare(kind: DeclarationKind, node: Node, region: _Region, items: _Items, source: bytes) -> Iterator[_Region]:
@@ -170,6 +190,8 @@ def _in_call(node: Node, region: _Region, items: _Items, source: bytes, language
         return
     items.calls[tree.start_byte] = tree.end_byte
     name = node.child_by_field_name("macro")
+    if name is not None and name.type == "identifier" and tree.child_count == 2:
+        items.empty_calls[RustCall(_text(source[name.start_byte : name.end_byte]), region.scope)] = None
     if name is not None and b"quote" in source[name.start_byte : name.end_byte]:
         return
     if not source.startswith(b"{", tree.start_byte) or region.calls >= _MAX_CALLS:
@@ -244,6 +266,7 @@ def _interface(found: Scan, items: _Items) -> RustInterface:
         includes=tuple(found.includes),
         types=tuple(sorted(path for path, name in items.types.items() if not name[:1].isupper())),
         open=tuple(sorted(items.open)),
+        calls=tuple(items.empty_calls),
     )
 
 

@@ -94,13 +94,20 @@ class Scan:
     problems: list[str] = field(default_factory=list)
 
 
-def scan(source: bytes, bodies: Mapping[int, int], is_item: Collection[int], calls: Mapping[int, int]) -> Scan:
+def scan(
+    source: bytes,
+    bodies: Mapping[int, int],
+    is_item: Collection[int],
+    calls: Mapping[int, int],
+    declaring: Mapping[int, int],
+) -> Scan:
     """Read the tokens of a file.
 
     `bodies` maps where the body of an inline module opens to where it ends, as far as the grammar knows. `is_item`
-    holds the ends of the `use` declarations that are items; `calls` the spans of macro calls that are items.
+    holds the ends of the `use` declarations that are items; `calls` the spans of macro calls that are items;
+    `declaring` maps where a macro's definition begins whose items are read to where these begin.
     """
-    reader = _Reader(source, bodies, is_item, calls)
+    reader = _Reader(source, bodies, is_item, calls, declaring)
     reader.read()
     return reader.scan
 
@@ -109,12 +116,18 @@ class _Reader:
     """The state of one scan: where it is, and inside which modules and macro definition."""
 
     def __init__(
-        self, source: bytes, bodies: Mapping[int, int], is_item: Collection[int], calls: Mapping[int, int]
+        self,
+        source: bytes,
+        bodies: Mapping[int, int],
+        is_item: Collection[int],
+        calls: Mapping[int, int],
+        declaring: Mapping[int, int],
     ) -> None:
         self.source = source
         self.scan = Scan()
         self._bodies = bodies
         self._items = is_item
+        self._declaring = declaring
         self._calls = sorted(calls.items())
         self._call = 0
         self._braces: dict[int, int] | None = None
@@ -280,7 +293,10 @@ class _Reader:
         if head is None or self._in_definition(start):
             return None
         exported = b"macro_export" in self._attributes.get(start, b"")
-        self.scan.macros.append(RustMacro(_text(head[1]), self._scope, exported))
+        items = self._declaring.get(start)
+        self.scan.macros.append(RustMacro(_text(head[1]), self._scope, exported, items is not None))
+        if items is not None:
+            return items
         self._definition_end = _closing(self.source, head.end() - 1)
         return head.end()
 

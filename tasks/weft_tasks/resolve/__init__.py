@@ -12,7 +12,7 @@ RESOLVER_VERSIONS: Mapping[Family, int] = {
     Family.PYTHON: 4,
     Family.TYPESCRIPT: 3,
     Family.GO: 2,
-    Family.RUST: 4,
+    Family.RUST: 5,
 }
 """Raised whenever the same repository may resolve otherwise: every importer is then resolved again. They stand here,
 not in the resolvers, because a scan without changes must compare them and should load no resolver for that."""

@@ -43,11 +43,22 @@ class RustExternCrate(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class RustMacro(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A `macro_rules!`; an exported one lives at the root of its crate."""
+    """A `macro_rules!`; an exported one lives at the root of its crate.
+
+    `declares` says that it takes nothing and declares modules in files: its items count as if they stood at the call.
+    """
 
     name: str
     scope: str = ""
     exported: bool = False
+    declares: bool = False
+
+
+class RustCall(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A macro call that is an item and gives nothing to the macro: `name!();`."""
+
+    name: str
+    scope: str = ""
 
 
 class RustInclude(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -71,3 +82,4 @@ class RustInterface(msgspec.Struct, frozen=True, array_like=True, gc=False):
     includes: tuple[RustInclude, ...] = ()
     types: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
+    calls: tuple[RustCall, ...] = ()

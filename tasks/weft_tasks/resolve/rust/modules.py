@@ -32,6 +32,7 @@ class Part:
     """A piece of text that is a module, or a part of one: the items of `file` inside its inline modules `scope`.
 
     Its child files lie in `folder`, below `stem` where that is not empty. `included` says that it came by `include!`.
+    `caller` is the file whose macro call brought it, to which paths through it lead.
     """
 
     file: str
@@ -39,6 +40,7 @@ class Part:
     folder: str
     stem: str = ""
     included: bool = False
+    caller: str = ""
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class Scope:
     crates: defaultdict[str, list[RustExternCrate]] = field(default_factory=lambda: defaultdict(list))
     macros: list[RustMacro] = field(default_factory=list)
     includes: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
     types: set[str] = field(default_factory=set)  # and macros: a path through one leads no further
     open: bool = False
 
@@ -100,6 +103,8 @@ def _by_scope(interface: RustInterface) -> Mapping[str, Scope]:
         scopes[macro.scope].types.add(macro.name)
     for include in interface.includes:
         scopes[include.scope].includes.append(include.path)
+    for call in interface.calls:
+        scopes[call.scope].calls.append(call.name)
     for path in interface.types:
         scope, _, name = path.rpartition("::")
         scopes[scope].types.add(name)
@@ -132,7 +137,7 @@ class Crate:
     def files(self, module: str) -> list[str]:
         """The files that a module's text lies in; those that are included there only where it has no other."""
         parts = self.parts(module)
-        proper = [part.file for part in parts if not part.included]
+        proper = [part.caller or part.file for part in parts if not part.included]
         return list(dict.fromkeys(proper or [part.file for part in parts]))
 
 
@@ -149,7 +154,12 @@ def grow(crate: Crate, starts: Sequence[tuple[str, Part]], sources: Sources, pla
     counts: defaultdict[str, int] = defaultdict(int)
     work: list[tuple[str, Part, frozenset[str]]] = [(module, part, frozenset()) for module, part in reversed(starts)]
     macro_use: set[str] = set()
-    while work:
+    calls: list[tuple[str, str, Part, frozenset[str]]] = []
+    while work or calls:
+        if not work:  # All modules are known that stand in texts, and with them the macros.
+            name, module, part, above = calls.pop()
+            work.extend((module, items, above) for items in _declared_by(name, module, part, crate, sources))
+            continue
         module, part, above = work.pop()
         if not part.scope:
             counts[part.file] += 1
@@ -165,7 +175,20 @@ def grow(crate: Crate, starts: Sequence[tuple[str, Part]], sources: Sources, pla
         if module.count("::") < _MAX_DEPTH:
             children = list(_children(module, part, scope, sources, macro_use))
             work.extend((name, child, above) for name, child in reversed(children))
+        calls.extend((name, module, part, above) for name in scope.calls)
         _keep_macros(crate, module, part, scope, macro_use)
+
+
+def _declared_by(name: str, module: str, part: Part, crate: Crate, sources: Sources) -> Iterator[Part]:
+    """The items of a macro of another file that is called in a part of a module; in the same file they are there."""
+    above = module
+    while above and (above, name) not in crate.textual:
+        above = above.rpartition("::")[0]
+    files = crate.textual.get((above, name), ())
+    for file in () if part.file in files else files:
+        defined = Part(file, "", part.folder, part.stem, included=True, caller=part.caller or part.file)
+        if any(each.name == name and each.declares for each in sources.scope(defined).macros):
+            yield defined
 
 
 def _children(
@@ -209,7 +232,8 @@ def inline_part(part: Part, item: RustModule) -> Part:
     """The part that an inline module is. A `#[path]` on it names the folder of its children."""
     base: str | None = join(part.folder, part.stem)
     folder = join(part.folder, item.paths[0]) if item.paths else join(base or "", item.name)
-    return Part(part.file, child_path(part.scope, item.name), folder if folder is not None else part.folder)
+    scope = child_path(part.scope, item.name)
+    return Part(part.file, scope, folder if folder is not None else part.folder, caller=part.caller)
 
 
 def locate(part: Part, item: RustModule, sources: Sources) -> tuple[list[Part], list[str]]:
