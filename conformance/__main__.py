@@ -4,17 +4,17 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 import click
 
 from conformance import corpora, register, scores
-from conformance.base import ConformanceError, Difference, Finding, LanguageConformance
+from conformance.base import Authority, ConformanceError, Difference, Finding, LanguageConformance
 from conformance.comparison import Comparison, compare, impossible, joined
 from conformance.graphs import WeftGraph, scan
 from conformance.register import DifferenceClass
@@ -30,12 +30,19 @@ _SCORES = corpora.HERE.parent / "docs" / "scores.md"
 @click.command()
 @click.argument("repositories", nargs=-1, type=click.Path(), metavar="[REPOSITORY]...")
 @click.option("--language", default=",".join(LANGUAGES), show_default=True, help="Languages, separated by commas.")
+@click.option("--without", multiple=True, metavar="AUTHORITY", help="Leave out an authority, such as rust-analyzer.")
 @click.option("--rev", default="HEAD", show_default=True, help="The commit of every REPOSITORY.")
 @click.option("--scores", "page", type=click.Path(path_type=Path), help="Merge the figures into this page.")
 @click.option("--register-only", is_flag=True, help="Only write docs/conformance.md from the register.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Weft's processes.")
 def main(
-    repositories: Sequence[str], language: str, rev: str, page: Path | None, register_only: bool, jobs: int
+    repositories: Sequence[str],
+    language: str,
+    without: Sequence[str],
+    rev: str,
+    page: Path | None,
+    register_only: bool,
+    jobs: int,
 ) -> None:
     """Compare Weft's edges with what each language's authorities say.
 
@@ -43,7 +50,7 @@ def main(
     compared: every step of every case file. Exits 1 where a difference is unexplained or an edge impossible.
     """
     try:
-        chosen = _languages(language)
+        chosen = {name: _authorities(name, without) for name in _languages(language)}
         if register_only:
             _write_register(page or _SCORES)
             return
@@ -68,6 +75,14 @@ def _languages(written: str) -> list[str]:
     return names
 
 
+Chosen: TypeAlias = Mapping[str, Sequence[Authority]]
+"""The authorities to ask, by language."""
+
+
+def _authorities(language: str, without: Sequence[str]) -> list[Authority]:
+    return [each for each in _conformance(language).AUTHORITIES if each.name not in without]
+
+
 def _conformance(language: str) -> LanguageConformance:
     return cast(LanguageConformance, import_module(f"conformance.{language}"))
 
@@ -83,27 +98,28 @@ def _write_register(page: Path) -> None:
     _REGISTER.write_text(text, encoding="utf-8")
 
 
-def _compare_repository(corpus: corpora.Corpus, languages: Sequence[str], jobs: int) -> list[scores.Row]:
+def _compare_repository(corpus: corpora.Corpus, chosen: Chosen, jobs: int) -> list[scores.Row]:
     with corpora.exported(corpus) as root:
         started = time.monotonic()
         graph = scan(corpus.source if corpus.rev else root, root, rev=corpus.rev, jobs=jobs)
         click.echo(f"{corpus.name}: {len(graph.files):,} files scanned in {time.monotonic() - started:.1f} s", err=True)
-        return [row for language in languages for row in _rows(corpus.name, corpus.rev or "", language, root, graph)]
+        return [row for language in chosen for row in _rows(corpus, language, chosen[language], root, graph)]
 
 
-def _rows(corpus: str, commit: str, language: str, root: str, graph: WeftGraph) -> Iterator[scores.Row]:
+def _rows(
+    corpus: corpora.Corpus, language: str, authorities: Sequence[Authority], root: str, graph: WeftGraph
+) -> Iterator[scores.Row]:
     offered = _conformance(language)
     if any(path.endswith(offered.SUFFIXES) for path in graph.files):
         findings = [*impossible(root, graph, offered.SUFFIXES), *offered.findings(root, graph)]
-        for authority in offered.AUTHORITIES:
-            yield _reported(
-                corpus, commit, language, compare(authority, root, graph, classes_of_language(language)), findings
-            )
+        for authority in authorities:
+            outcome = compare(authority, root, graph, classes_of_language(language))
+            yield _reported(corpus.name, corpus.rev or "", language, outcome, findings)
 
 
-def _compare_cases(languages: Sequence[str]) -> list[scores.Row]:
+def _compare_cases(chosen: Chosen) -> list[scores.Row]:
     rows = []
-    for language in languages:
+    for language, authorities in chosen.items():
         offered, classes = _conformance(language), classes_of_language(language)
         pinned = register.pinned_of(language)
         parts: defaultdict[str, list[Comparison]] = defaultdict(list)
@@ -115,7 +131,7 @@ def _compare_cases(languages: Sequence[str]) -> list[scores.Row]:
                 found = [*impossible(root, graph, offered.SUFFIXES), *offered.findings(root, graph)]
                 findings += [replace(each, importer=f"{case.name}: {each.importer}") for each in found]
                 mine = [*classes, *(each for each in pinned if each.title == case.name)]
-                for authority in offered.AUTHORITIES:
+                for authority in authorities:
                     parts[authority.name].append(compare(authority, root, graph, mine).named(case.name))
         outcomes = [joined(each) for each in parts.values()]
         rows += [_reported(corpora.CASE_CORPUS, "", language, each, findings) for each in outcomes]
