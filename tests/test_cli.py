@@ -23,7 +23,7 @@ from weft.cli.options import Voice
 from weft.cli.scan import TerminalProgress, interruptions
 from weft.report.schema import json_schema
 from weft_storage.backends import open_store
-from weft_storage.model.runs import Run
+from weft_storage.model.runs import Run, RunState
 
 FILES = {
     "app.py": "import db\nimport os\nfrom pkg import util\n",
@@ -581,8 +581,10 @@ def test_an_interrupt_in_the_making_of_a_class_ends_with_the_same_code(tmp_path:
 def test_a_signal_ends_a_scan_that_is_recorded_as_cancelled(weft: Weft, work: Path, number: signal.Signals) -> None:
     interrupted = _started_on_much_work(work)
     deadline = time.monotonic() + 60
-    while json.loads(weft("runs", "--format", "json").stdout)["runs"][0]["state"] != "running":
-        assert time.monotonic() < deadline
+    with open_store(str(work / ".weft" / "graph.db")) as store:
+        while store.runs("work", limit=1)[0].state is not RunState.RUNNING:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
     interrupted.send_signal(number)
     _, errors = interrupted.communicate(timeout=60)
     assert interrupted.returncode == 130, errors

@@ -9,7 +9,7 @@ from weft_storage.model.languages import Family
 from weft_tasks.resolve.base import Resolver
 
 RESOLVER_VERSIONS: Mapping[Family, int] = {
-    Family.PYTHON: 4,
+    Family.PYTHON: 5,
     Family.TYPESCRIPT: 3,
     Family.GO: 2,
     Family.RUST: 5,

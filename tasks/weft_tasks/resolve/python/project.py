@@ -11,7 +11,7 @@ The questions that it answers:
 - `distribution:<folder>:<dotted name>` -> the declared distribution that the name comes from, or "";
 - `extension:<path without suffix>` -> the file of a compiled module, or None; `extensions` -> whether there are any;
 - `modules:<folder>` -> whether modules lie directly in it;
-- `renamed:<folder>:<top-level name>` -> (dotted name, folder) of packages that manifests keep in folders of other
+- `renamed:<scope>:<top-level name>` -> (dotted name, folder) of packages that manifests keep in folders of other
   names, those of the projects around an importer's folder first;
 - `stubbed:<top-level name>` -> the roots of all projects that hold `name-stubs`, None where no folder is called so;
 - `strings` -> whether dotted strings are imports.

@@ -84,7 +84,8 @@ class _Search:
     """Where the imports of one folder's files are looked for.
 
     `top` is the folder above the packages around it; `scope` the folder whose declared dependencies count; `beside` the
-    root that its files have only as scripts. Absolute imports depend on `roots`, `scope`, `beside` and `around` alone.
+    root that its files have only as scripts. Absolute imports depend on `roots`, `scope`, `beside` and `around` alone,
+    those of built-in modules on `top` too.
     """
 
     index: Index
@@ -160,7 +161,7 @@ class _Search:
 
     def _renamed(self, parts: tuple[str, ...]) -> Walk | None:
         """The modules beneath a package that a manifest keeps in a folder of another name, if there are all."""
-        for dotted, folder in self.index.ask(Family.PYTHON, f"renamed:{self.folder}:{parts[0]}"):
+        for dotted, folder in self.index.ask(Family.PYTHON, f"renamed:{self.scope}:{parts[0]}"):
             above = tuple(dotted.split("."))
             if parts[: len(above)] == above:
                 package = package_at(self.index, folder)
@@ -268,7 +269,8 @@ def _named_by_string(search: _Search, parts: tuple[str, ...]) -> Resolution:
 
 
 def _absolute(search: _Search, parts: tuple[str, ...], names: tuple[str, ...], kind: EdgeKind) -> Resolution:
-    key = ("python absolute", search.roots, search.scope, search.beside, search.around(parts), parts, names, kind)
+    top = search.top if parts[0] in BUILT_IN else ""
+    key = ("python absolute", search.roots, search.scope, search.beside, search.around(parts), top, parts, names, kind)
     return search.index.memo(key, lambda: _from_roots(search, parts, names, kind))
 
 
