@@ -628,4 +628,12 @@ def _started_on_much_work(work: Path) -> "subprocess.Popen[str]":
     for number in range(150):
         (work / f"much_{number}.py").write_text(f"import app  # {number}\n{body}")
     command = [sys.executable, "-m", "weft", "scan", "-q", "--jobs", "1"]
-    return subprocess.Popen(command, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_signals
+    )
+
+
+def _heed_signals() -> None:
+    """What the tests' own parent ignores, as under nohup, the command is to heed."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
