@@ -6,16 +6,18 @@ No earlier scan of either is needed. What is published in the store stays.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from weft.configuration import settings_of
 from weft.pipeline import Options, analyze
 from weft.queries import GraphView
 from weft.queries.affected import Change, last_change
-from weft.snapshot import ContentError, take_snapshot
+from weft.snapshot import take_snapshot
 from weft_storage.backends import Store
 from weft_storage.backends.branch import Branch
 from weft_storage.backends.overlay import Overlay
 from weft_storage.model.errors import RepositoryError, UsageError
+from weft_tasks.contents import read_or_none
 from weft_tasks.contents.repository import Repository, find_commit, find_repository, object_id
 
 
@@ -61,14 +63,7 @@ def _analyze_beside(
 def sources(root: str, rev: str | None) -> Iterator[Callable[[str], bytes | None]]:
     """A reader of the files of a commit, or of the work tree; it gives None for what cannot be read."""
     with take_snapshot(root, rev=rev, settings=settings_of(root, rev)).contents() as contents:
-
-        def read(path: str) -> bytes | None:
-            try:
-                return contents.read(path)
-            except ContentError:
-                return None
-
-        yield read
+        yield partial(read_or_none, contents)
 
 
 def read_since(root: str, since: str, rev: str | None = None) -> Comparison:

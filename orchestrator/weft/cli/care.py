@@ -27,6 +27,7 @@ from weft.cli.options import (
 from weft.cli.scan import TerminalProgress, interruptions
 
 if TYPE_CHECKING:
+    from weft.queries import GraphView
     from weft.verification import SampleSize
     from weft_storage.backends import Store
     from weft_storage.model.runs import Run
@@ -102,9 +103,9 @@ def status(
     run_id: int | None, watch: bool, output_format: str, store_url: str | None, project: str | None, **talk: bool
 ) -> None:
     """A run, by default the last published one: what it covered, what it skipped, what it could not read."""
+    from weft.queries import GraphView
     from weft.report.documents import status_document
     from weft.report.text import status_text
-    from weft_storage.model.runs import RunState
 
     speaker = voice(**talk)
     if run_id is None and not watch:
@@ -113,11 +114,10 @@ def status(
     else:
         with open_for_reading(store_url) as (store, root):
             name = _project_with_runs(store, root, project, named_store=store_url is not None)
-            run = _run_of(store, name, run_id)
-            if watch:
-                run = _watch(store, run, speaker)
-            published = run.state in (RunState.PUBLISHED, RunState.INCOMPLETE)
-            document = status_document(run, store.files(name, at=run.id) if published else (), _progress_of(store, run))
+            view = GraphView(store, name, at=run_id or store.runs(name, limit=1)[0].id)
+            run = _watch(view, speaker) if watch else view.run
+            files = view.records.values() if run.state.has_graph else ()
+            document = status_document(run, files, _progress_of(store, run))
     say(to_text(document, status_text, output_format, speaker))
 
 
@@ -125,16 +125,6 @@ def _project_with_runs(store: "Store", root: str, project: str | None, *, named_
     """A project has runs before it has a graph, and without one where none ever succeeded."""
     name = project or default_project(root)
     return name if store.runs(name, limit=1) else choose_project(store, root, project, named_store=named_store)
-
-
-def _run_of(store: "Store", project: str, run_id: int | None) -> "Run":
-    """The run of an id, or the newest."""
-    from weft_storage.model.errors import UsageError
-
-    found = next((run for run in store.runs(project) if run_id in (None, run.id)), None)
-    if found is None:
-        raise UsageError(f"run {run_id}", f"is no run of project '{project}'", "see `weft runs`")
-    return found
 
 
 def _progress_of(store: "Store", run: "Run") -> "WorkProgress | None":
@@ -149,21 +139,23 @@ def _progress_of(store: "Store", run: "Run") -> "WorkProgress | None":
 _BETWEEN_LOOKS = 1.0
 
 
-def _watch(store: "Store", run: "Run", speaker: Voice) -> "Run":
-    """Show how far a run is until it is over."""
+def _watch(view: "GraphView", speaker: Voice) -> "Run":
+    """Show how far the run of a view is until it is over."""
+    from weft.queries import GraphView
     from weft_storage.model.runs import RunState
 
+    run = view.run
     with interruptions() as interruption, TerminalProgress(speaker, interruption) as bar:
         shown = False
         while run.state is RunState.RUNNING:
-            progress = _progress_of(store, run)
+            progress = _progress_of(view.store, run)
             if progress and not shown:
                 bar.begin("extract", progress.files)
                 shown = True
             if progress:
                 bar.advance(progress.files_done)
             time.sleep(_BETWEEN_LOOKS)
-            run = _run_of(store, run.project, run.id)
+            run = GraphView(view.store, view.project, at=run.id).run
     return run
 
 
@@ -235,7 +227,7 @@ def verify(
         name = choose_project(kept, here, project, named_store=store_url is not None)
         published = kept.published(name)
         if published is None:
-            raise ProjectUnknown(f"project '{name}'", f"is not in store '{kept.url}'", "run `weft scan` first")
+            raise ProjectUnknown.in_store(kept.url, name)
         # A folder may have been moved since it was scanned, with the store in it.
         root = published.root if os.path.isdir(published.root) else here
         rev = published.revision if published.rev_argument else None

@@ -97,16 +97,15 @@ def affected(
         raise click.UsageError("--symbols goes with --since, --run or nothing, without --weak and --direct")
     with ExitStack() as stack:
         if since is not None:
-            change, sides = stack.enter_context(_change_since(since, rev, store_url, project, jobs))
+            change = stack.enter_context(_change_since(since, rev, store_url, project, jobs))
         else:
             view = stack.enter_context(open_view(store_url, project, at=run_id))
             paths = [repository_path(view, file) for file in (*files, *more_files)]
             paths += _paths_from_stdin(view, speaker) if from_stdin else []
             change = change_of(view, paths) if by_files else last_change(view)
-            sides = _sides_of(view)
         _show_affected(
             change,
-            _affected_units(change, sides) if symbols else None,
+            _affected_units(change) if symbols else None,
             direct=direct,
             weak=weak,
             with_reasons=with_reasons,
@@ -123,7 +122,7 @@ def affected(
 @contextmanager
 def _change_since(
     since: str, rev: str | None, store_url: str | None, project: str | None, jobs: int | None
-) -> "Iterator[tuple[Change, Sides]]":
+) -> "Iterator[Change]":
     """What changed between a commit and the work tree (or another commit)."""
     from weft.since import changed_since, read_since
     from weft_storage.backends import open_store
@@ -135,7 +134,7 @@ def _change_since(
         open_store(store_url or default_store(root)) as store,
         changed_since(store, root, name, comparison, jobs=jobs or os.cpu_count() or 1) as change,
     ):
-        yield change, (root, comparison.base, comparison.rev)
+        yield change
 
 
 def _paths_from_stdin(view: "GraphView", speaker: Voice) -> list[str]:
@@ -155,24 +154,16 @@ def _lines_of_stdin() -> list[str]:
     return [os.fsdecode(line) for line in given.split(separator) if line]
 
 
-Sides = tuple[str, str | None, str | None]
-"""The repository's root, and the commits before a change ("" where it is not known) and after (None: the work tree)."""
-
-
-def _sides_of(view: "GraphView") -> Sides:
-    """The commits of a run and of the one before it."""
-    before = view.before()
-    return view.run.root, before.run.revision if before else "", view.run.revision if view.run.rev_argument else None
-
-
-def _affected_units(change: "Change", sides: Sides) -> "Mapping[str, Collection[str]]":
+def _affected_units(change: "Change") -> "Mapping[str, Collection[str]]":
+    """The affected declarations by file; the texts of before are those of the commit that the older run stood on."""
     from weft.queries.symbol_level import affected_units
     from weft.since import sources
 
-    root, before, after = sides
+    now = change.new.run
+    before = change.old.run.revision if change.old else ""
     with ExitStack() as stack:
-        old = stack.enter_context(sources(root, before)) if before else lambda _: None
-        new = stack.enter_context(sources(root, after))
+        old = stack.enter_context(sources(now.root, before)) if before else lambda _: None
+        new = stack.enter_context(sources(now.root, now.revision if now.rev_argument else None))
         return affected_units(change, old, new)
 
 

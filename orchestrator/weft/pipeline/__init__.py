@@ -6,6 +6,7 @@ snapshot -> diff -> plan -> dispatch -> finalize (resolve, analyze, merge, publi
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -17,13 +18,14 @@ from weft.pipeline.plan import Plan, make_plan
 from weft.pipeline.quarantine import quarantine, quarantined
 from weft.pipeline.remote import Remote
 from weft.pipeline.unchanged import new_run, publish_unchanged
-from weft.snapshot import ContentError, Contents, Snapshot, take_snapshot
+from weft.snapshot import Snapshot, take_snapshot
 from weft_storage.backends import Store
 from weft_storage.model.errors import StoreError
 from weft_storage.model.files import FileRecord
 from weft_storage.model.runs import Run, RunState
 from weft_storage.model.settings import Settings
 from weft_storage.model.states import Names
+from weft_tasks.contents import read_or_none
 from weft_tasks.crashbox import Limits
 from weft_tasks.finalize.records import MANIFEST_LIMIT, counts, hit_rate
 from weft_tasks.finalize.watching import Clock, Progress, Silent
@@ -100,7 +102,7 @@ def _analyze(store: Store, root: str, settings: Settings, options: Options, prog
             names=Names(tuple(snapshot.paths), dict(sorted(snapshot.links.items()))),
             settings=settings,
             epoch=epoch,
-            read=lambda path: _read(contents, path),
+            read=partial(read_or_none, contents, limit=MANIFEST_LIMIT),
             identify=lambda paths: identify_inputs(paths, snapshot, store),
         )
         run = replace(run, seconds=clock.seconds, counts=found, cache_hit_rate=hit_rate(found))
@@ -161,13 +163,6 @@ def _plan(difference: Difference, store: Store, limits: Limits, *, full: bool) -
 def _same(published: Run, run: Run) -> bool:
     """Whether nothing can have changed since the published run. A run that was incomplete is tried again."""
     return published.state is RunState.PUBLISHED and published.token == run.token
-
-
-def _read(contents: Contents, path: str) -> bytes | None:
-    try:
-        return contents.read(path, MANIFEST_LIMIT)
-    except ContentError:
-        return None
 
 
 def _record_end(store: Store, run: Run, error: BaseException) -> None:

@@ -415,7 +415,7 @@ class SnapshotContents:
 
 
 def _ended(run_id: int, run: Run | None) -> Run:
-    if run is None or run.state not in (RunState.PUBLISHED, RunState.INCOMPLETE):
+    if run is None or not run.state.has_graph:
         problem = f"{run.state.value}: {run.error}" if run else "is not in the store any more"
         raise RunEnded(f"run {run_id}", problem, "" if "scan again" in problem else "scan again")
     return run

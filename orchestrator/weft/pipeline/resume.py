@@ -129,7 +129,7 @@ def _finalize(store: Store, work: WorkStore, run_id: int, contents: Contents, pr
             break
         time.sleep(_PAUSE)
     run = work.run(run_id)
-    if run is None or run.state not in (RunState.PUBLISHED, RunState.INCOMPLETE):
+    if run is None or not run.state.has_graph:
         problem = f"ended otherwise ({outcome.value}): {run.error if run else 'it is not in the store any more'}"
         raise RunEnded(f"run {run_id}", problem, "run `weft scan`: what was extracted is kept")
     return run

@@ -12,7 +12,7 @@ from weft_storage.backends import Store
 from weft_storage.model.errors import ProjectUnknown
 from weft_storage.model.runs import Publication, Run
 from weft_storage.model.states import STATE_NAMES, Affected, Components, Lineage, encode_state
-from weft_tasks.finalize.lineage import accept_all, first_lineage, next_lineage
+from weft_tasks.finalize.lineage import accept_all, next_lineage
 from weft_tasks.finalize.states import load_state
 
 
@@ -59,10 +59,9 @@ def accept_components(store: Store, project: str, *, lock_timeout: float) -> Run
     with store.lock(project, timeout=lock_timeout):
         published = store.published(project)
         if published is None:
-            raise ProjectUnknown(f"project '{project}'", f"is not in store '{store.url}'", "run `weft scan` first")
+            raise ProjectUnknown.in_store(store.url, project)
         run = store.begin(new_run(project, published.root, published.rev_argument))
         run = replace(run, revision=published.revision, token=published.token)
         components = load_state(store, project, Components).components
         known = load_state(store, project, Lineage)
-        lineage = next_lineage(known, components, run.id) if known.next_id else first_lineage(components, run.id)
-        return publish_unchanged(store, published, run, accept_all(lineage))
+        return publish_unchanged(store, published, run, accept_all(next_lineage(known, components, run.id)))

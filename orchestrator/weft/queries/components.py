@@ -11,7 +11,7 @@ from weft_storage.model.facts import CYCLE_KINDS, WEAK_KINDS, EdgeKind
 from weft_storage.model.languages import unit_of
 from weft_storage.model.states import Components, Lineage, Tracked
 from weft_tasks.finalize.graphs import UnitGraph, imported_unit
-from weft_tasks.finalize.lineage import first_lineage, is_new, next_lineage
+from weft_tasks.finalize.lineage import is_new, next_lineage
 from weft_tasks.finalize.states import load_state
 from weft_tasks.graph import cyclic_components, shortest_cycle
 from weft_tasks.graph.cuts import cut
@@ -57,7 +57,7 @@ def lineage(view: GraphView) -> Lineage:
     """The components of a view (all kinds of edges), with their identities. Those that no run recorded are accepted."""
     known = load_state(view.store, view.project, Lineage, at=view.at)
     components = load_state(view.store, view.project, Components, at=view.at).components
-    return next_lineage(known, components, view.run.id) if known.next_id else first_lineage(components, view.run.id)
+    return next_lineage(known, components, view.run.id)
 
 
 def _members_at_run_time(view: GraphView) -> set[str]:

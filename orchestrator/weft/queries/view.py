@@ -11,7 +11,7 @@ from weft_storage.model.errors import ProjectUnknown, UsageError
 from weft_storage.model.facts import EdgeKind
 from weft_storage.model.files import FileRecord, FileStatus
 from weft_storage.model.languages import unit_of
-from weft_storage.model.runs import Run, RunState
+from weft_storage.model.runs import Run
 from weft_storage.model.states import Components
 from weft_tasks.finalize.graphs import FileGraph, UnitGraph, from_stored, imported_unit, unit_graph
 from weft_tasks.finalize.states import load_state
@@ -35,16 +35,13 @@ class GraphView:
             return found
         published = self.store.published(self.project)
         if published is None:
-            raise ProjectUnknown(
-                f"project '{self.project}'", f"is not in store '{self.store.url}'", "run `weft scan` first"
-            )
+            raise ProjectUnknown.in_store(self.store.url, self.project)
         return published
 
     def before(self) -> "GraphView | None":
         """The graph that the run of this view replaced; None where there was none, or it was collected."""
-        published = (RunState.PUBLISHED, RunState.INCOMPLETE)
         runs = self.store.runs(self.project)
-        before = next((run.id for run in runs if run.id < self.run.id and run.state in published), None)
+        before = next((run.id for run in runs if run.id < self.run.id and run.state.has_graph), None)
         if before is None:
             return None
         try:

@@ -6,6 +6,7 @@ files that are not in the sample only what resolution asks of them (their interf
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from blake3 import blake3
@@ -17,7 +18,7 @@ from weft.pipeline.extraction import carry_out
 from weft.pipeline.local import LocalPool
 from weft.pipeline.plan import make_plan
 from weft.report.documents import Difference, SampleEntry
-from weft.snapshot import ContentError, Snapshot, take_snapshot
+from weft.snapshot import Snapshot, take_snapshot
 from weft.verification.comparison import Account, compare
 from weft.verification.rebuild import ATTEMPTS, changing
 from weft_storage.backends import Part, Store, open_store
@@ -26,6 +27,7 @@ from weft_storage.model.runs import ImporterRow, Run, StoredFacts
 from weft_storage.model.settings import Settings
 from weft_storage.model.states import Inputs, Names
 from weft_storage.model.work import Limits
+from weft_tasks.contents import read_or_none
 from weft_tasks.finalize.merge import Known, Scanned, is_analyzed, merge
 from weft_tasks.finalize.records import MANIFEST_LIMIT, skipped_record
 
@@ -128,13 +130,7 @@ def _resolve(
     others = {path: record for path, record in records.items() if path not in made}
     known = Known(others, names, Inputs(epoch=epoch), coverage={})
     with snapshot.contents() as contents:
-
-        def read(path: str) -> bytes | None:
-            try:
-                return contents.read(path, MANIFEST_LIMIT)
-            except ContentError:
-                return None
-
+        read = partial(read_or_none, contents, limit=MANIFEST_LIMIT)
         scanned = Scanned({**others, **made}, names, settings, epoch, read, identify=lambda _: {})
         merged = merge(cast(Store, overlay), project, known, scanned, progress.advance)
     return [row for path, row in sorted(merged.rows.items()) if path in made and is_analyzed(made[path])]

@@ -6,23 +6,24 @@ nothing else.
 """
 
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Self, TypeVar
 
 import msgspec
 
-from weft_storage.backends.base import KINDS, Part, Store
+from weft_storage.backends.base import KINDS, Store
 from weft_storage.backends.refusals import refuse_late, refuse_without_graph
+from weft_storage.backends.shared_caches import SharedCaches
 from weft_storage.model.edges import Edge, Outside
 from weft_storage.model.errors import UsageError
-from weft_storage.model.files import Content, FileRecord
-from weft_storage.model.runs import ImporterRow, Publication, Run, RunState, StoredFacts, StoredGraph
+from weft_storage.model.files import FileRecord
+from weft_storage.model.runs import ImporterRow, Publication, Run, RunState, StoredGraph
 
 T = TypeVar("T", Edge, Outside)
 
 
-class Branch:
+class Branch(SharedCaches):
     """A `Store` for one run of one project, over the graph that `base` has published of it (there must be one)."""
 
     def __init__(self, base: Store, project: str) -> None:
@@ -30,7 +31,7 @@ class Branch:
         if published is None:
             raise UsageError(f"project '{project}'", f"has no graph in store '{base.url}'", "scan it first")
         self.url = base.url
-        self._base = base
+        self._base = self.caches = base
         self._project = project
         self._before = published
         self._open: Run | None = None
@@ -56,35 +57,6 @@ class Branch:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
-
-    # Caches by content -----------------------------------------------------------------------------
-
-    def known_facts(self, keys: Collection[bytes]) -> set[bytes]:
-        return self._base.known_facts(keys)
-
-    def put_facts(self, facts: Iterable[StoredFacts]) -> None:
-        self._base.put_facts(facts)
-
-    def facts(self, keys: Collection[bytes], parts: Part) -> Iterator[StoredFacts]:
-        return self._base.facts(keys, parts)
-
-    def quarantined(self, keys: Collection[bytes]) -> dict[bytes, str]:
-        return self._base.quarantined(keys)
-
-    def quarantine(self, reasons: Mapping[bytes, str]) -> None:
-        self._base.quarantine(reasons)
-
-    def blobs(self, oids: Collection[str]) -> dict[str, Content]:
-        return self._base.blobs(oids)
-
-    def put_blobs(self, blobs: Mapping[str, Content]) -> None:
-        self._base.put_blobs(blobs)
-
-    def cache(self, name: str) -> bytes | None:
-        return self._base.cache(name)
-
-    def put_cache(self, name: str, payload: bytes) -> None:
-        self._base.put_cache(name, payload)
 
     # Runs ------------------------------------------------------------------------------------------
 

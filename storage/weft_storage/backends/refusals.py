@@ -6,7 +6,7 @@ from weft_storage.model.runs import Run, RunState
 
 def refuse_without_graph(run: Run) -> None:
     """Raises ValueError for a run in whose state there is no graph to publish."""
-    if run.state not in (RunState.PUBLISHED, RunState.INCOMPLETE):
+    if not run.state.has_graph:
         raise ValueError(f"a run that is {run.state} has no graph")
 
 

@@ -78,3 +78,8 @@ class StoreBusy(StoreError):  # noqa: N818
 
 class ProjectUnknown(StoreError):  # noqa: N818
     """The store does not hold the project."""
+
+    @classmethod
+    def in_store(cls, url: str, project: str) -> "ProjectUnknown":
+        """The error for a project of which nothing was published in a store."""
+        return cls(f"project '{project}'", f"is not in store '{url}'", "run `weft scan` first")

@@ -19,6 +19,11 @@ class RunState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def has_graph(self) -> bool:
+        """Whether a run in this state has published one."""
+        return self in (RunState.PUBLISHED, RunState.INCOMPLETE)
+
 
 class Problem(msgspec.Struct, frozen=True, order=True):
     """Something in the repository that a person should know: `path` and one sentence."""

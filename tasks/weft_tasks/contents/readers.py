@@ -163,6 +163,14 @@ def reason_of(error: OSError) -> str:
             return (error.strerror or "it cannot be read").lower()
 
 
+def read_or_none(contents: Contents, path: str, limit: int | None = None) -> bytes | None:
+    """The bytes of a file; None where it cannot be read, or has more than `limit`."""
+    try:
+        return contents.read(path, limit)
+    except ContentError:
+        return None
+
+
 def _read(path: str, descriptor: int, limit: int | None) -> bytes:
     """All bytes, as many as there are now: a file may grow or shrink after it was measured."""
     size = os.fstat(descriptor).st_size

@@ -21,11 +21,13 @@ def first_lineage(components: Iterable[Members], run_id: int) -> Lineage:
 
 
 def next_lineage(before: Lineage, components: Iterable[Members], run_id: int) -> Lineage:
-    """The lineage of the components of a run, in their order.
+    """The lineage of the components of a run, in their order; where no run has recorded one before, the first.
 
     What is accepted only shrinks: a component may have as many members as it was accepted with, or as few as it once
     had since. A part that comes off an accepted component is accepted as it is.
     """
+    if not before.next_id:
+        return first_lineage(components, run_id)
     now = list(components)
     continued = match([each.members for each in before.components], now)
     owners = {member: each for each in before.components for member in each.members}

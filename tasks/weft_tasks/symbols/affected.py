@@ -126,6 +126,8 @@ class _Spreading:
 
     def _alter(self, file: str, symbols: FileSymbols, unit: Unit) -> None:
         """Loading the file may alter things that a unit names: all who load it and mention one may notice."""
+        if not unit.effects:
+            return
         bound = frozenset().union(*symbols.statements.values())
         altered = {name for name in unit.effects if name in bound or name in symbols.units}
         altered |= {name for name, aliases in symbols.aliases.items() if not aliases.isdisjoint(altered)}
